@@ -32,7 +32,7 @@ export interface ErrorDetails {
   timeout: { readonly host: string; readonly timeoutMs: number };
   graphql_error: { readonly codes: readonly string[] };
   rate_limited: { readonly status: number; readonly retryAfterMs: number | null };
-  http_error: { readonly status: number };
+  http_error: OAuthRefusal & { readonly status: number };
   insufficient_scope: { readonly status: number; readonly scope: string | null };
   forbidden: { readonly status: number; readonly warnings?: readonly string[] };
   api_url_untrusted: { readonly host: string };
@@ -48,41 +48,44 @@ export interface ErrorDetails {
 
 export type ErrorCode = keyof ErrorDetails;
 
-/** For each code: what happened; what the person in front of the screen can do; may it pass by itself? */
-const TEXT: Readonly<Record<ErrorCode, readonly [message: string, hint: string, retryable?: 1]>> = {
-  sign_in_required: ['Nobody is signed in.', 'Sign in.'],
-  sign_in_cancelled: ['The sign-in was cancelled.', 'Sign in again when you are ready.', 1],
-  sign_in_timeout: ['The sign-in took too long.', 'Sign in again.', 1],
-  access_denied: ['Access was denied.', 'Sign in again and choose Allow, or ask your administrator.'],
-  redirect_port_in_use: [
-    'Another program uses the sign-in port.',
-    'Close other sign-ins or restart that program, then try again.',
-    1,
-  ],
-  browser_not_opened: ['The browser did not open.', 'Copy the sign-in address into a browser.', 1],
-  popup_blocked: ['The sign-in window was blocked.', 'Allow pop-ups for this page, then try again.', 1],
-  issuer_mismatch: ['The answer came from another server.', 'Do not retry. Tell the plug-in’s author.'],
-  malformed_response: ['The server’s answer is not valid.', 'Check that no network sign-in page or proxy is in the way.'],
-  invalid_grant: ['The server refused the sign-in code.', 'Sign in again.'],
-  invalid_client: ['The server does not accept this plug-in.', 'Check its client ID and secret.'],
-  oauth_error: ['The server refused the request.', 'Check the plug-in’s settings at the platform.'],
-  network_error: ['The server cannot be reached.', 'Check the network connection and proxy.', 1],
-  timeout: ['The server did not answer in time.', 'Try again.', 1],
-  graphql_error: ['The query failed.', 'Check the query and its variables.'],
-  rate_limited: ['Too many requests.', 'Wait, then try again.', 1],
-  http_error: ['The server answered with an error.', 'Try again later. If it stays, ask the platform’s support.'],
-  insufficient_scope: ['A permission is missing.', 'Sign in again and allow what is asked.'],
-  forbidden: ['Access to this is not allowed.', 'Ask your administrator for access.'],
-  api_url_untrusted: ['The address is not one of this platform.', 'Do not retry. Tell the plug-in’s author.'],
-  store_unavailable: ['The sign-in cannot be stored.', 'Check the disk, its permissions, or unlock the keychain.', 1],
-  store_damaged: ['The stored sign-in is damaged.', 'Sign in again.'],
-  integration_unknown: ['There is no such integration.', 'Check its name with your administrator.'],
-  integration_not_assigned: ['This plug-in may not use the integration.', 'Ask your administrator to assign it.'],
-  discovery_failed: ['The server’s description cannot be used.', 'Check the server’s address.'],
-  configuration_error: ['The plug-in’s configuration is not valid.', 'Tell the plug-in’s author.'],
-  bridge_unavailable: ['The host application does not answer.', 'Restart the panel.'],
-  aborted: ['The operation was stopped.', 'Try again.', 1],
+const ASK_AUTHOR = 'Tell the plug-in’s author.';
+const ASK_ADMIN = 'Ask your administrator.';
+
+/** For each code, what the person in front of the screen can do. The message is the code in words. */
+const HINTS: Readonly<Record<ErrorCode, string>> = {
+  sign_in_required: 'Sign in.',
+  sign_in_cancelled: 'Sign in again when you are ready.',
+  sign_in_timeout: 'Sign in again.',
+  access_denied: 'Sign in again and choose Allow.',
+  redirect_port_in_use: 'Close the program that uses the port, or wait for another sign-in to end.',
+  browser_not_opened: 'Copy the sign-in address into a browser.',
+  popup_blocked: 'Allow pop-ups for this page.',
+  issuer_mismatch: ASK_AUTHOR,
+  malformed_response: 'Check that no proxy or network sign-in page is in the way.',
+  invalid_grant: 'Sign in again.',
+  invalid_client: 'Check the client ID and secret.',
+  oauth_error: 'Check the plug-in’s settings at the platform.',
+  network_error: 'Check the network connection and proxy.',
+  timeout: 'Try again.',
+  graphql_error: ASK_AUTHOR,
+  rate_limited: 'Wait, then try again.',
+  http_error: 'Try again later.',
+  insufficient_scope: 'Sign in again and allow what is asked.',
+  forbidden: ASK_ADMIN,
+  api_url_untrusted: ASK_AUTHOR,
+  store_unavailable: 'Check the disk and its permissions, or unlock the keychain.',
+  store_damaged: 'Sign in again.',
+  integration_unknown: ASK_ADMIN,
+  integration_not_assigned: ASK_ADMIN,
+  discovery_failed: 'Check the server’s address.',
+  configuration_error: ASK_AUTHOR,
+  bridge_unavailable: 'Restart the panel.',
+  aborted: 'Try again.',
 };
+
+/** What may pass by itself, or by the user's next try. */
+const RETRYABLE =
+  /^(sign_in_(cancelled|timeout)|redirect_port|browser|popup|network|timeout|rate|store_un|aborted)/;
 
 export interface MortiseErrorOptions {
   /** Replaces the code's own hint where the provider's documents know better. */
@@ -106,13 +109,16 @@ export class MortiseError<C extends ErrorCode = ErrorCode> extends Error {
   readonly retryable: boolean;
   readonly details: ErrorDetails[C];
 
-  constructor(code: C, details: ErrorDetails[C], { hint, retryable, cause }: MortiseErrorOptions = {}) {
-    const [message, usualHint, passes] = TEXT[code];
-    const problem = (details as { problem?: string }).problem;
-    super(problem ? `${message} (${problem})` : message, cause && { cause });
+  constructor(
+    code: C,
+    details: ErrorDetails[C],
+    { hint, retryable, cause }: MortiseErrorOptions = {},
+  ) {
+    const { problem } = details as { problem?: string };
+    super(code.replaceAll('_', ' ') + (problem ? `: ${problem}` : ''), cause && { cause });
     this.code = code;
-    this.hint = hint ?? usualHint;
-    this.retryable = retryable ?? !!passes;
+    this.hint = hint ?? HINTS[code];
+    this.retryable = retryable ?? RETRYABLE.test(code);
     this.details = details;
   }
 }
@@ -123,5 +129,5 @@ export type AnyMortiseError = { [C in ErrorCode]: MortiseError<C> }[ErrorCode];
 /** Holds across realms and duplicate copies of this package, where `instanceof` does not. */
 export function isMortiseError(error: unknown): error is AnyMortiseError {
   const { name, code } = Object(error) as { name?: unknown; code?: unknown };
-  return name === 'MortiseError' && typeof code === 'string' && Object.hasOwn(TEXT, code);
+  return name === 'MortiseError' && typeof code === 'string' && Object.hasOwn(HINTS, code);
 }

@@ -20,7 +20,7 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Encoded for you; sets `content-type`. */
   readonly json?: unknown;
-  readonly body?: string | Uint8Array | ByteStream;
+  readonly body?: string | Uint8Array | ByteStream | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
    * How long each try may wait for the response headers, and each read for the body; while a body

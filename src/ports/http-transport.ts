@@ -8,7 +8,7 @@ export interface HttpRequest {
   readonly url: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array | ByteStream;
+  readonly body?: string | Uint8Array | ByteStream | undefined;
   /** Aborting frees the socket, also while the response body is being read. */
   readonly signal: AbortSignal;
 }

@@ -1,0 +1,87 @@
+import { isMortiseError, type ErrorCode } from '../errors.js';
+import { exchange, type Answer } from '../http/exchange.js';
+import { abortable, pause, type InFlight } from '../http/guard.js';
+import type { Host } from '../ports/index.js';
+import { statusError } from './status-error.js';
+import type { ApiRequest, ApiResponse } from './request.js';
+import { toApiResponse } from './response.js';
+import { createBreaker, pauseMs } from './retry.js';
+import { isByteStream, toWire } from './wire.js';
+
+const TIMEOUT_MS = 30_000;
+const MAX_RETRIES = 3;
+/** A server that wants more patience than this is told to the caller. */
+const LONGEST_PAUSE_MS = 60_000;
+/** RFC 9110 section 9.2.2. */
+const IDEMPOTENT_METHOD = /^(GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/;
+
+export interface ApiClientOptions {
+  readonly host: Pick<Host, 'http' | 'clock' | 'crypto'>;
+  readonly inFlight: InFlight;
+  /** A valid token; a fresh one in place of `refused`, if one can be had. */
+  readonly token: (refused: string | undefined, signal: AbortSignal | undefined) => Promise<string>;
+  readonly base: () => string | Promise<string>;
+  readonly hint: (code: ErrorCode, status: number) => string | undefined;
+}
+
+/**
+ * Makes the function that sends requests below one base, with the session's token.
+ *
+ * A 401 costs one renewal and one more try. A 429, a 5xx and a network error cost up to three more tries,
+ * for requests that may be sent twice.
+ */
+export function createApiClient(
+  options: ApiClientOptions,
+): (request: ApiRequest) => Promise<ApiResponse> {
+  const { host, inFlight, token, base, hint } = options;
+  const breaker = createBreaker(host.clock);
+  return async (request) => {
+    const { signal, timeoutMs = TIMEOUT_MS } = request;
+    const known = base();
+    const root = typeof known === 'string' ? known : await abortable(known, signal);
+    const wire = toWire(root, request);
+    const isStream = isByteStream(wire.body);
+    const mayRepeat = !isStream && (request.idempotent ?? IDEMPOTENT_METHOD.test(wire.method));
+    const limits = { timeoutMs, signal, inFlight };
+    const send = (accessToken: string): Promise<Answer> => {
+      const headers = { ...wire.headers, authorization: `Bearer ${accessToken}` };
+      return exchange(host, { ...wire, headers }, limits);
+    };
+
+    let accessToken = await token(undefined, signal);
+    let isRenewed = false;
+    for (let retry = 0; ; retry += 1) {
+      let failure: unknown;
+      let askedMs: number | null = null;
+      try {
+        const answer = await send(accessToken);
+        const { status } = answer;
+        if (status !== 401) breaker.reset();
+        if (status < 300 || status === 304) return toApiResponse(answer, request);
+        answer.discard();
+        const error = statusError(answer, host.clock.nowMs(), hint);
+        if (error.code === 'rate_limited') askedMs = error.details.retryAfterMs;
+        if (status === 401 && error.code === 'http_error' && !isRenewed && !breaker.isOpen()) {
+          // Nothing was done, so once more with a fresh token does no harm, whatever the method.
+          isRenewed = true;
+          const fresh = await token(accessToken, signal);
+          if (fresh === accessToken || isStream) throw error;
+          accessToken = fresh;
+          continue;
+        }
+        if (status === 401) breaker.count();
+        failure = error;
+      } catch (error) {
+        failure = error;
+      }
+      const passes =
+        isMortiseError(failure) &&
+        failure.retryable &&
+        /^(network_error|http_error|rate_limited)$/.test(failure.code);
+      if (!passes || !mayRepeat || retry >= MAX_RETRIES || (askedMs ?? 0) > LONGEST_PAUSE_MS) {
+        throw failure;
+      }
+      await pause(pauseMs(host.crypto, retry, askedMs), { signal, inFlight, clock: host.clock });
+    }
+  };
+}

@@ -1,0 +1,34 @@
+import { MortiseError } from '../errors.js';
+import { readJsonText, type Answer } from '../http/exchange.js';
+import type { ApiRequest, ApiResponse } from './request.js';
+import { countBytes, readLength } from './wire.js';
+
+/** What `json`, `text` and `bytes` hold in memory at most; `stream` has no limit. */
+const MAX_BYTES = 32 << 20;
+
+export function toApiResponse(answer: Answer, { onProgress, body, json }: ApiRequest): ApiResponse {
+  const { status, headers } = answer;
+  // After decoding, the length of a compressed body says nothing.
+  const totalBytes = headers.get('content-encoding')
+    ? null
+    : readLength(headers.get('content-length'));
+  const isDownload = onProgress && body === undefined && json === undefined;
+  const received = isDownload
+    ? answer.through((bytes) => countBytes(bytes, 'download', totalBytes, onProgress))
+    : answer;
+  const bytes = () => received.bytes(MAX_BYTES);
+  return {
+    status,
+    headers,
+    bytes,
+    text: async () => new TextDecoder().decode(await bytes()),
+    async json<T>() {
+      const value = readJsonText(await bytes());
+      if (value === undefined) {
+        throw new MortiseError('malformed_response', { problem: 'it is not JSON', status });
+      }
+      return value as T;
+    },
+    stream: () => received.stream(),
+  };
+}

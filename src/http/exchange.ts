@@ -1,0 +1,106 @@
+import { MortiseError } from '../errors.js';
+import type { ByteStream, Host, HttpRequest, HttpResponse } from '../ports/index.js';
+import { createGuard, type Guard, type InFlight } from './guard.js';
+
+export interface ExchangeOptions {
+  readonly timeoutMs: number;
+  readonly inFlight: InFlight;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A response whose body is read under the request's limits. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: HttpResponse['headers'];
+  /** @throws {MortiseError} `malformed_response` past `maxBytes`, counted after decoding. */
+  bytes(maxBytes: number): Promise<Uint8Array>;
+  /** Each piece may take `timeoutMs`. */
+  stream(): ByteStream;
+  /** The same answer, its body watched on the way. */
+  through(watcher: (body: ByteStream) => ByteStream): Pick<Answer, 'bytes' | 'stream'>;
+  /** For an answer nobody reads: frees the socket. */
+  discard(): void;
+}
+
+/**
+ * Sends one request and resolves when the response headers are there, at most `timeoutMs` later, or
+ * `timeoutMs` after a streamed request body last moved.
+ *
+ * @throws {MortiseError} `network_error`, `timeout`, `aborted`.
+ */
+export async function exchange(
+  { http, clock }: Pick<Host, 'http' | 'clock'>,
+  request: Omit<HttpRequest, 'signal'>,
+  options: ExchangeOptions,
+): Promise<Answer> {
+  const host = new URL(request.url).host;
+  const guard = createGuard({ ...options, clock, host });
+  const { body } = request;
+  const sent =
+    typeof body === 'object' && Symbol.asyncIterator in body
+      ? { ...request, body: watch(body, guard.touch), signal: guard.signal }
+      : { ...request, signal: guard.signal };
+  // The microtask turns a transport that throws at once into one that rejects.
+  const { status, headers, body: received } = await guard.wait(Promise.resolve(sent).then(http));
+  const reading = (bytes: ByteStream): Pick<Answer, 'bytes' | 'stream'> => ({
+    bytes: (maxBytes) => guard.wait(readAll(bytes, maxBytes)),
+    stream: () => readOn(bytes, guard),
+  });
+  return {
+    status,
+    headers,
+    ...reading(received),
+    through: (watcher) => reading(watcher(received)),
+    discard: guard.abort,
+  };
+}
+
+async function* readOn(body: ByteStream, guard: Guard): ByteStream {
+  const chunks = body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await guard.wait(chunks.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    guard.abort();
+  }
+}
+
+async function* watch(body: ByteStream, moved: () => void): ByteStream {
+  for await (const chunk of body) {
+    moved();
+    yield chunk;
+  }
+}
+
+async function readAll(body: ByteStream, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxBytes) {
+      throw new MortiseError('malformed_response', { problem: `it is over ${maxBytes} bytes` });
+    }
+    chunks.push(chunk);
+  }
+  const [only] = chunks;
+  if (only && chunks.length === 1) return only;
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+/** JSON, or `undefined` for anything that is not: its text belongs in no error. A leading BOM is skipped. */
+export function readJsonText(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

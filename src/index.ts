@@ -1,0 +1,23 @@
+/** @module The core: sessions, whatever the runtime and whatever the platform. */
+export { createSession } from './session/create-session.js';
+export { memoryStore } from './session/memory-store.js';
+export { TRANSITIONS } from './session/transitions.js';
+export { MortiseError, isMortiseError } from './errors.js';
+
+export type {
+  AnyMortiseError,
+  ErrorCode,
+  ErrorDetails,
+  MortiseErrorOptions,
+  OAuthRefusal,
+  SignedOutReason,
+} from './errors.js';
+export type { ApiRequest, ApiResponse, Progress, QueryValue } from './api/request.js';
+export type { ApiSend, Dialect, Hints, Provider, ServerMetadata } from './oauth/provider.js';
+export type * from './ports/index.js';
+export type { AccessTokenOptions } from './session/access-token.js';
+export type { Session, SessionOptions } from './session/create-session.js';
+export type { StateChange } from './session/machine.js';
+export type { SignInOptions } from './session/sign-in.js';
+export type { AuthorizingState, SessionState, StateName } from './session/state.js';
+export type { EventName, Transitions } from './session/transitions.js';

@@ -1,0 +1,54 @@
+import { MortiseError } from '../errors.js';
+
+/** Where a plain http request does not leave the machine. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/** The address parsed, or `undefined` when it is none. `URL` errors quote their input, so none gets out. */
+export function parseUrl(text: string, base?: string): URL | undefined {
+  try {
+    return new URL(text, base);
+  } catch {
+    return undefined;
+  }
+}
+
+export const isLoopback = ({ hostname }: URL): boolean => LOOPBACK.test(hostname);
+
+/** https, or http on loopback; no user name, password or fragment. @see RFC 6749 sections 3.1 and 3.2 */
+export function isSecure(url: URL): boolean {
+  return (
+    (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) &&
+    !url.username &&
+    !url.password &&
+    !url.hash
+  );
+}
+
+/**
+ * Returns `text` when it can be an endpoint.
+ *
+ * @throws {MortiseError} `configuration_error` naming `what`.
+ */
+export function checkEndpoint(text: unknown, what: string): string {
+  const url = typeof text === 'string' ? parseUrl(text) : undefined;
+  if (!url || !isSecure(url)) {
+    throw new MortiseError('configuration_error', {
+      problem: `${what} must be an https address, or http on loopback`,
+    });
+  }
+  return text as string;
+}
+
+/**
+ * Whether a name of `hosts` covers the address: the name itself and every host below it, compared label
+ * by label, on the scheme's default port; a loopback name covers any port.
+ */
+export function isTrusted(url: URL, hosts: readonly string[]): boolean {
+  if (!isSecure(url)) return false;
+  const { hostname, port } = url;
+  return hosts.some((host) => {
+    const name = host.toLowerCase();
+    if (LOOPBACK.test(name)) return hostname === name;
+    return !port && (hostname === name || hostname.endsWith(`.${name}`));
+  });
+}

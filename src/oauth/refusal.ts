@@ -1,0 +1,43 @@
+import { MortiseError, type ErrorCode, type OAuthRefusal } from '../errors.js';
+
+type RefusalCode = 'access_denied' | 'invalid_grant' | 'invalid_client' | 'oauth_error';
+
+/** Refusals that say "not now" rather than "no". @see RFC 6749 section 4.1.2.1 */
+const PASSING = ['temporarily_unavailable', 'server_error', 'slow_down'];
+const OWN_CODE: readonly string[] = ['access_denied', 'invalid_grant', 'invalid_client'];
+
+/**
+ * The server's own words, fit to be shown: printable ASCII as RFC 6749 allows, at most 200 characters, and
+ * nothing that was secret in the request, should the server repeat it.
+ */
+export function readRefusal(
+  fields: { readonly error?: unknown; readonly error_description?: unknown },
+  secrets: readonly string[],
+  status?: number,
+): OAuthRefusal {
+  const clean = (value: unknown, maxLength: number) => {
+    if (typeof value !== 'string') return undefined;
+    const text = secrets.reduce(
+      (kept, secret) => (secret ? kept.replaceAll(secret, '…') : kept),
+      value,
+    );
+    return text.replace(/[^\x20-\x7e…]+/g, ' ').slice(0, maxLength) || undefined;
+  };
+  const error = clean(fields.error, 60);
+  const errorDescription = clean(fields.error_description, 200);
+  return {
+    ...(status && { status }),
+    ...(error && { error }),
+    ...(errorDescription && { errorDescription }),
+  };
+}
+
+/** @see RFC 6749 sections 4.1.2.1 and 5.2 */
+export function refusalError(
+  refusal: OAuthRefusal,
+  hint: (code: ErrorCode) => string | undefined,
+): MortiseError {
+  const { error = '' } = refusal;
+  const code = OWN_CODE.includes(error) ? (error as RefusalCode) : 'oauth_error';
+  return new MortiseError(code, refusal, { hint: hint(code), retryable: PASSING.includes(error) });
+}

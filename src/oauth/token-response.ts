@@ -1,0 +1,98 @@
+import { MortiseError, type ErrorCode } from '../errors.js';
+import { readRetryAfterMs } from '../http/retry-after.js';
+import type { Dialect } from './provider.js';
+import { readRefusal, refusalError } from './refusal.js';
+
+/** What a token endpoint issued, normalised. */
+export interface TokenSet {
+  readonly accessToken: string;
+  /** `null` when the answer had none: on a refresh the old one stays. */
+  readonly refreshToken: string | null;
+  /** `null` when the server gave no lifetime that makes sense; then a 401 tells. */
+  readonly lifetimeMs: number | null;
+  /** `null` when the answer names none: then they are as asked (RFC 6749 section 5.1). */
+  readonly scopes: readonly string[] | null;
+}
+
+export interface TokenAnswer {
+  readonly status: number;
+  /** `undefined` when the body was not JSON. */
+  readonly json: unknown;
+  readonly retryAfter: string | null | undefined;
+}
+
+/** Printable and without blanks, so that it fits into a header (RFC 6750 section 2.1). */
+const TOKEN = /^[\x21-\x7e]+$/;
+
+/** Ten years: a longer lifetime is a mistake in units, or somebody's idea of "for ever". */
+const LONGEST_LIFETIME_S = 315_360_000;
+
+/**
+ * Reads a token set, or throws: success only with a usable token.
+ *
+ * @param secrets What the request held; removed from the server's words.
+ * @throws {MortiseError} `malformed_response`, `invalid_grant`, `invalid_client`, `oauth_error`, `rate_limited`,
+ * `http_error`.
+ * @see RFC 6749 sections 5.1 and 5.2
+ */
+export function readTokenResponse(
+  { status, json, retryAfter }: TokenAnswer,
+  dialect: Dialect,
+  secrets: readonly string[],
+  nowMs: number,
+  hint: (code: ErrorCode) => string | undefined,
+): TokenSet {
+  const body: Readonly<Record<string, unknown>> =
+    json !== null && typeof json === 'object' && !Array.isArray(json) ? { ...json } : {};
+  const isSuccess = status >= 200 && status < 300;
+  const refusal = readRefusal(body, secrets, status);
+  if (status === 429) {
+    const retryAfterMs = readRetryAfterMs(retryAfter, nowMs);
+    throw new MortiseError('rate_limited', { status, retryAfterMs });
+  }
+  // A refusal counts with 4xx, and with 2xx because some say no politely. A 5xx cannot say no.
+  if (!isSuccess && (status < 400 || status > 403) && (status >= 500 || !refusal.error)) {
+    throw new MortiseError('http_error', { ...refusal, status }, { retryable: status >= 500 });
+  }
+  if (!isSuccess || refusal.error || body['hasError'] === true) throw refusalError(refusal, hint);
+  return readTokenSet(body, status, dialect);
+}
+
+function readTokenSet(
+  body: Readonly<Record<string, unknown>>,
+  status: number,
+  { tokenNames, tokenType }: Dialect,
+): TokenSet {
+  const check = (holds: boolean, problem: string) => {
+    if (!holds) throw new MortiseError('malformed_response', { problem, status });
+  };
+  const read = (name: string, alias?: string) => {
+    const standard = body[name];
+    const other = alias === undefined ? undefined : body[alias];
+    check(
+      standard === undefined || other === undefined || standard === other,
+      `it holds two different values for ${name}`,
+    );
+    return standard ?? other;
+  };
+  const isToken = (value: unknown): value is string =>
+    typeof value === 'string' && TOKEN.test(value);
+
+  const accessToken = read('access_token', tokenNames?.accessToken);
+  const refreshToken = read('refresh_token') || null;
+  const type = read('token_type');
+  const lifetimeS = Number(read('expires_in', tokenNames?.expiresIn) ?? NaN);
+  const scope = read('scope');
+  check(isToken(accessToken), 'it holds no usable access token');
+  check(refreshToken === null || isToken(refreshToken), 'its refresh token is not usable');
+  check(
+    type === undefined ? tokenType === 'optional' : /^bearer$/i.test(String(type)),
+    'its token type is not Bearer',
+  );
+  return {
+    accessToken: accessToken as string,
+    refreshToken: refreshToken as string | null,
+    lifetimeMs: lifetimeS > 0 && lifetimeS <= LONGEST_LIFETIME_S ? lifetimeS * 1000 : null,
+    scopes: typeof scope === 'string' ? scope.split(/\s+/).filter(Boolean) : null,
+  };
+}

@@ -1,0 +1,100 @@
+import { MortiseError } from '../errors.js';
+import { checkEndpoint } from '../oauth/endpoint.js';
+import { discoverMetadata } from '../oauth/metadata.js';
+import type { ApiSend, Provider, ServerMetadata } from '../oauth/provider.js';
+import type { RedirectRule } from '../ports/index.js';
+
+/** @module Any server that follows the standards: RFC 6749, 7636, 8414, 9207 and OpenID Connect Discovery. */
+
+interface CommonOptions {
+  readonly clientId: string;
+  /** For a confidential client (RFC 6749 section 2.1). Refused where it cannot be kept. */
+  readonly clientSecret?: string;
+  readonly scopes?: readonly string[];
+  /** Default: any port of `http://127.0.0.1`, path `/callback`. */
+  readonly redirect?: RedirectRule;
+  /** What `api.request` paths are appended to. */
+  readonly apiBaseUrl?: string;
+  /** More parameters for the authorization request, such as `prompt`. */
+  readonly authorizationParameters?: Readonly<Record<string, string>>;
+}
+
+/** The server describes itself. */
+export interface DiscoveredOptions extends CommonOptions {
+  /** Exactly as the server spells it. */
+  readonly issuer: string;
+  /** Hosts, with their port if it is not the usual one, where endpoints may be beside the issuer's own. */
+  readonly endpointHosts?: readonly string[];
+}
+
+/** The server is described here. */
+export interface FixedOptions extends CommonOptions {
+  readonly authorizationEndpoint: string;
+  readonly tokenEndpoint: string;
+  readonly revocationEndpoint?: string;
+  /** Named by servers that send `iss` (RFC 9207): a redirect of any other is then refused. */
+  readonly issuer?: string;
+}
+
+export interface OAuthApi {
+  readonly request: ApiSend;
+  /** OpenID Connect Core section 5.3. @throws {MortiseError} `configuration_error` where the server has none. */
+  userInfo(options?: { signal?: AbortSignal }): Promise<Readonly<Record<string, unknown>>>;
+}
+
+export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuthApi> {
+  const {
+    clientId,
+    clientSecret,
+    scopes = [],
+    redirect,
+    apiBaseUrl,
+    authorizationParameters,
+  } = options;
+  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
+  if (!clientId) throw fail('clientId is missing');
+  if (apiBaseUrl !== undefined) checkEndpoint(apiBaseUrl, 'apiBaseUrl');
+  const fixed = 'tokenEndpoint' in options ? readFixed(options) : undefined;
+  const issuer = fixed ? '' : checkEndpoint(options.issuer, 'issuer');
+  const { endpointHosts } = options as Partial<DiscoveredOptions>;
+
+  return {
+    id: 'oauth',
+    grant: 'authorization_code',
+    clientId,
+    ...(clientSecret !== undefined && { clientSecret: () => clientSecret }),
+    scopes,
+    redirect: redirect ?? { loopback: '127.0.0.1', path: '/callback', ports: 'any' },
+    server: fixed?.tokenEndpoint ?? issuer,
+    metadata: fixed ?? ((readJson) => discoverMetadata(issuer, readJson, endpointHosts)),
+    dialect: {},
+    ...(authorizationParameters && { authorizationParameters }),
+    api(connect, metadata) {
+      const request = connect(async () => {
+        if (apiBaseUrl === undefined) throw fail('api.request needs apiBaseUrl');
+        return apiBaseUrl;
+      });
+      const userinfo = connect(async () => {
+        const { userinfoEndpoint } = await metadata();
+        if (!userinfoEndpoint) throw fail('the server has no userinfo endpoint');
+        return userinfoEndpoint;
+      });
+      return {
+        request,
+        userInfo: async ({ signal } = {}) =>
+          Object(await (await userinfo({ path: '', signal })).json()),
+      };
+    },
+  };
+}
+
+function readFixed(options: FixedOptions): ServerMetadata {
+  const { issuer, revocationEndpoint } = options;
+  return {
+    ...(issuer !== undefined && { issuer }),
+    authorizationEndpoint: checkEndpoint(options.authorizationEndpoint, 'authorizationEndpoint'),
+    tokenEndpoint: checkEndpoint(options.tokenEndpoint, 'tokenEndpoint'),
+    revocationEndpoint:
+      revocationEndpoint && checkEndpoint(revocationEndpoint, 'revocationEndpoint'),
+  };
+}

@@ -1,0 +1,193 @@
+import { MortiseError } from '../errors.js';
+import { readAuthorizationCode } from '../oauth/authorization-response.js';
+import { buildAuthorizationUrl } from '../oauth/authorization-request.js';
+import { createPkce, randomText } from '../oauth/pkce.js';
+import type { ServerMetadata } from '../oauth/provider.js';
+import type { Clock, RedirectOutcome, UserAgentVisit, VisitRequest } from '../ports/index.js';
+import type { Attempt, Context } from './context.js';
+import { backToBefore, issue } from './issue.js';
+import { ourError } from './renew.js';
+import { restore } from './restore.js';
+import type { AuthorizingState } from './state.js';
+
+/** A user agent frees port and window within a second; then nobody waits for it any more. */
+const CLOSING_MS = 1_500;
+
+/** What a redirect is compared with, once the authorization address is made. */
+interface Expected {
+  readonly redirectUri: string;
+  readonly state: string;
+  readonly codeVerifier: string;
+  readonly server: ServerMetadata;
+}
+
+/**
+ * Starts one sign-in. Opens the host's user agent before anything asynchronous happens, because a popup may
+ * open only inside the user's click.
+ *
+ * @param previous An attempt that gives way; its port may be the one needed.
+ */
+export function startAttempt(
+  context: Context,
+  timeoutMs: number,
+  previous: Attempt | null,
+): Attempt {
+  const { host, machine, provider } = context;
+  const { clock } = host;
+  const startedAtMs = clock.nowMs();
+  const startedMonotonicMs = clock.monotonicMs();
+  const controller = new AbortController();
+
+  let expected: Expected | undefined;
+  let acceptedCode: string | undefined;
+  let phase: 'waiting' | 'saving' | 'over' = 'waiting';
+  let conclude: (outcome: RedirectOutcome) => void = () => {};
+  const verdict = new Promise<RedirectOutcome>((resolve) => (conclude = resolve));
+  let shown: AuthorizingState = {
+    name: 'authorizing',
+    startedAtMs,
+    expiresAtMs: startedAtMs + timeoutMs,
+    window: 'open',
+    authorizationUrl: null,
+    ignoredRedirects: 0,
+  };
+
+  const isOver = () => phase === 'over';
+  const finish = (outcome: RedirectOutcome) => {
+    if (isOver()) return;
+    phase = 'over';
+    stopTimer();
+    conclude(outcome);
+  };
+  const fail = (error: unknown) => finish({ kind: 'failed', error: ourError(error) });
+  const expire = () => end(new MortiseError('sign_in_timeout', { timeoutMs }));
+  /** Once the tokens are being saved they are saved, and the sign-in succeeds or fails by that alone. */
+  const end = (error: MortiseError) => {
+    if (phase === 'waiting') fail(error);
+  };
+  const stopTimer = clock.after(timeoutMs, expire);
+  // A timer sleeps with the machine; the clocks tell.
+  const isExpired = () =>
+    clock.nowMs() - startedAtMs > timeoutMs || clock.monotonicMs() - startedMonotonicMs > timeoutMs;
+
+  const readCode = (
+    answer: { redirectUrl: string } | { code: string },
+    { server, ...rest }: Expected,
+  ) =>
+    'code' in answer
+      ? answer.code
+      : readAuthorizationCode(answer.redirectUrl, rest, server, provider);
+
+  const receive: Attempt['receive'] = async (answer) => {
+    if (isExpired()) expire();
+    if (isOver()) return verdict;
+    let code: string | null = null;
+    try {
+      if (expected) code = readCode(answer, expected);
+    } catch (error) {
+      // While a code is being exchanged nothing else can end the sign-in.
+      if (acceptedCode === undefined) fail(error);
+    }
+    // The same redirect again (a reload, a scanner) is told what the first one is told.
+    if (isOver() || (code !== null && code === acceptedCode)) return verdict;
+    if (!expected || code === null || acceptedCode !== undefined) {
+      shown = { ...shown, ignoredRedirects: shown.ignoredRedirects + 1 };
+      machine.amend(shown);
+      return { kind: 'ignored' };
+    }
+    acceptedCode = code;
+    machine.dispatch('redirectReceived', { name: 'exchanging' });
+    const { redirectUri, codeVerifier } = expected;
+    issue(context, { code, redirectUri, codeVerifier }, () => {
+      if (phase === 'waiting') phase = 'saving';
+      return phase === 'saving';
+    }).then(() => finish({ kind: 'signedIn' }), fail);
+    return verdict;
+  };
+
+  const prepare = async (visit: UserAgentVisit) => {
+    // Read before the user is bothered: a store that cannot be used is better known now.
+    const [server] = await Promise.all([context.endpoint.metadata(), restore(context)]);
+    const { codeVerifier, codeChallenge } = await createPkce(host.crypto);
+    const { redirectUri } = visit;
+    const state = randomText(host.crypto);
+    const authorizationUrl = buildAuthorizationUrl(provider, server.authorizationEndpoint, {
+      redirectUri,
+      state,
+      codeChallenge,
+    });
+    if (isOver()) return;
+    expected = { redirectUri, state, codeVerifier, server };
+    shown = { ...shown, authorizationUrl };
+    machine.dispatch('addressReady', shown);
+    await visit.navigate(authorizationUrl).catch((error: unknown) => {
+      // The address can still be opened by hand, so nothing is over.
+      shown = { ...shown, window: 'lost' };
+      machine.dispatch('windowLost', shown, ourError(error));
+    });
+  };
+
+  const request: VisitRequest = {
+    redirect: provider.redirect,
+    signal: controller.signal,
+    onRedirect: (redirectUrl) => receive({ redirectUrl }),
+  };
+
+  let visit: UserAgentVisit | undefined;
+  const open = async () => {
+    if (previous) await previous.done.catch(() => {});
+    visit = await openVisit(context, request);
+    prepare(visit).catch(fail);
+  };
+  let opening = Promise.resolve();
+
+  const leave = async (outcome: RedirectOutcome) => {
+    if (outcome.kind === 'failed') {
+      await restore(context).catch(() => {});
+      // A sign-in that gave way, or was signed out of, has nothing to say about the state any more.
+      if (context.attempt === attempt) backToBefore(context, outcome.error);
+    }
+    if (context.attempt === attempt) context.attempt = null;
+    if (!visit) controller.abort();
+    await within(
+      clock,
+      opening.then(() => visit?.close()),
+    );
+    if (outcome.kind === 'failed') throw outcome.error;
+  };
+
+  const attempt: Attempt = { done: verdict.then(leave), receive, end };
+  attempt.done.catch(() => {}); // Whoever waits for it has a promise of their own.
+  context.attempt = attempt;
+  machine.dispatch(previous ? 'signInRestarted' : 'signInRequested', shown);
+  // A listener may have ended it already.
+  if (!isOver()) opening = open().catch(fail);
+  return attempt;
+}
+
+/** Waits for `promise`, though not for ever: a user agent is the host's code. */
+function within(clock: Clock, promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = clock.after(CLOSING_MS, resolve);
+    const done = () => {
+      stop();
+      resolve();
+    };
+    promise.then(done, done);
+  });
+}
+
+/** The first of the host's user agents that can take the visit. The first one is asked at once. */
+async function openVisit({ host }: Context, request: VisitRequest): Promise<UserAgentVisit> {
+  let failure: unknown = new MortiseError('configuration_error', {
+    problem: 'this host cannot show a sign-in page',
+  });
+  for (const userAgent of host.userAgents) {
+    try {
+      return await userAgent.open(request);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}

@@ -1,0 +1,51 @@
+import type { MortiseError, SignedOutReason } from '../errors.js';
+import type { InFlight } from '../http/guard.js';
+import type { Provider } from '../oauth/provider.js';
+import type { Host, RedirectOutcome } from '../ports/index.js';
+import type { Machine } from './machine.js';
+import type { StoredSession } from './record.js';
+import type { SessionStore } from './session-store.js';
+import type { TokenEndpoint } from './token-endpoint.js';
+
+/** The tokens in use, and what only this process knows of them. */
+export interface HeldSession extends StoredSession {
+  /** When they arrived by the clock that nobody sets; `null` for those read from the store. */
+  readonly receivedMonotonicMs: number | null;
+  /** What the store held when we last looked: a save compares with it before it replaces. */
+  readonly storedRevision: string | null;
+  /** Set while the store does not have them: when to try to save them again (monotonic). */
+  readonly saveAgainAtMs: number | null;
+}
+
+/** One sign-in, from the click to the tokens or the failure. */
+export interface Attempt {
+  /** Settles once, when port and window are free again. */
+  readonly done: Promise<void>;
+  /** Takes a redirect, or a code on its own that the user pasted. */
+  receive(answer: { redirectUrl: string } | { code: string }): Promise<RedirectOutcome>;
+  end(error: MortiseError): void;
+}
+
+/** What the parts of one session share. */
+export interface Context {
+  readonly host: Host;
+  readonly provider: Provider;
+  readonly machine: Machine;
+  readonly store: SessionStore;
+  readonly endpoint: TokenEndpoint;
+  readonly inFlight: InFlight;
+  /** The account's name in the store, and of its lock. */
+  readonly key: string;
+  held: HeldSession | null;
+  reason: SignedOutReason;
+  /** Counts sign-ins and sign-outs: an answer asked for under an earlier number is too late. */
+  generation: number;
+  attempt: Attempt | null;
+  restored: Promise<void> | null;
+  renewing: Promise<void> | null;
+  /** Failed refreshes in a row. */
+  failures: number;
+  /** The server asked to be left alone until then (monotonic). */
+  pause: { readonly untilMs: number; readonly error: MortiseError } | null;
+  signingOut: Promise<void> | null;
+}

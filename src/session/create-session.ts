@@ -1,0 +1,133 @@
+import { createApiClient } from '../api/client.js';
+import { MortiseError } from '../errors.js';
+import { createInFlight, stopAll } from '../http/guard.js';
+import type { ApiSend, Provider } from '../oauth/provider.js';
+import type { Host } from '../ports/index.js';
+import { accessToken, type AccessTokenOptions } from './access-token.js';
+import type { Context } from './context.js';
+import { createMachine, type StateChange } from './machine.js';
+import { restore } from './restore.js';
+import { createSessionStore } from './session-store.js';
+import { beginSignIn, completeSignIn, signIn, type SignInOptions } from './sign-in.js';
+import { signOut } from './sign-out.js';
+import type { SessionState } from './state.js';
+import { createTokenEndpoint } from './token-endpoint.js';
+
+export interface SessionOptions<Api extends { request: ApiSend }> {
+  readonly host: Host;
+  readonly provider: Provider<Api>;
+  /** Several accounts of one provider can live side by side. Default `default`. */
+  readonly account?: string;
+}
+
+/** One account of one platform. Every promise settles; every failure is a `MortiseError`. */
+export interface Session<Api> {
+  readonly state: SessionState;
+  /** Called once for every transition. Returns what unsubscribes. */
+  onChange(listener: (change: StateChange) => void): () => void;
+  /** Reads the store, without network. Optional: whatever needs a token does it first. */
+  restore(): Promise<void>;
+  /** Resolves when the tokens are durable in the store. */
+  signIn(options?: SignInOptions): Promise<void>;
+  /** The first half of a sign-in, where page or process do not live through it. */
+  beginSignIn(options: {
+    redirectUri: string;
+    timeoutMs?: number;
+  }): Promise<{ authorizationUrl: string }>;
+  /** The second half, with the redirect as it came; or, while `signIn` waits, with what the user pasted. */
+  completeSignIn(redirectUrl: string): Promise<void>;
+  /** Renewed when needed, once for all callers. Never opens a window. */
+  getAccessToken(options?: AccessTokenOptions): Promise<string>;
+  /** The platform's API; `request` is always there. */
+  readonly api: Api;
+  signOut(): Promise<void>;
+  /** Stops everything and frees sockets, timers and listeners. The stored session stays. */
+  close(): Promise<void>;
+}
+
+/**
+ * @throws {MortiseError} `configuration_error` for a client secret where it cannot be kept
+ * (RFC 8252 section 8.5).
+ */
+export function createSession<Api extends { request: ApiSend }>(
+  options: SessionOptions<Api>,
+): Session<Api> {
+  const { host, provider, account = 'default' } = options;
+  if (provider.clientSecret && host.client === 'public') {
+    throw new MortiseError('configuration_error', {
+      problem: 'a client secret cannot be kept in this host',
+    });
+  }
+  const inFlight = createInFlight();
+  const machine = createMachine();
+  // The format's version is part of the key: an older library never touches a newer one's record.
+  const parts = [provider.id, provider.server, provider.clientId, account];
+  const key = `mortise/1/${parts.map(encodeURIComponent).join('/')}`;
+  const context: Context = {
+    host,
+    provider,
+    machine,
+    inFlight,
+    key,
+    store: createSessionStore(host, key),
+    endpoint: createTokenEndpoint(host, provider, inFlight),
+    held: null,
+    reason: 'never',
+    generation: 0,
+    attempt: null,
+    restored: null,
+    renewing: null,
+    signingOut: null,
+    failures: 0,
+    pause: null,
+  };
+
+  const connect = (base: string | (() => Promise<string>)): ApiSend =>
+    createApiClient({
+      host,
+      inFlight,
+      base: typeof base === 'string' ? () => base : oncePerSignIn(context, base),
+      token: (refused, signal) => accessToken(context, { refused, signal }),
+      hint: (code, status) => provider.hints?.(code, 'api', status),
+    });
+
+  return {
+    get state() {
+      return machine.state;
+    },
+    onChange: machine.onChange,
+    restore: () => restore(context),
+    signIn: (signInOptions = {}) => signIn(context, signInOptions),
+    beginSignIn: (begin) => beginSignIn(context, begin),
+    completeSignIn: (redirectUrl) => completeSignIn(context, redirectUrl),
+    getAccessToken: (demand = {}) => accessToken(context, demand),
+    api: provider.api(connect, context.endpoint.metadata),
+    signOut: () => signOut(context),
+    async close() {
+      const { attempt, renewing } = context;
+      stopAll(inFlight);
+      attempt?.end(new MortiseError('aborted', {}));
+      await Promise.allSettled([attempt?.done, renewing]);
+      machine.removeListeners();
+    },
+  };
+}
+
+/** Asks for the API base once a sign-in: another user may live in another region. */
+function oncePerSignIn(
+  context: Context,
+  ask: () => Promise<string>,
+): () => string | Promise<string> {
+  let found: { generation: number; base: string | Promise<string> } | undefined;
+  return () => {
+    const { generation } = context;
+    if (found?.generation === generation) return found.base;
+    const asked = { generation, base: ask() as string | Promise<string> };
+    found = asked;
+    Promise.resolve(asked.base).then(
+      (base) => (asked.base = base),
+      () => found === asked && (found = undefined),
+    );
+    return asked.base;
+  };
+}

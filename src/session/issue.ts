@@ -1,0 +1,49 @@
+import type { MortiseError } from '../errors.js';
+import type { Context } from './context.js';
+import { fromAnswer, signedInState } from './held-session.js';
+
+/** How long saving waits for a refresh of the former session to be out of the way. */
+const LOCK_TIMEOUT_MS = 5_000;
+
+/**
+ * Exchanges a code and makes the answer the session, whoever was signed in before.
+ *
+ * @param mayCommit Asked once, when the tokens are here: `false` if the sign-in has ended meanwhile.
+ * @throws {MortiseError} Why there is no session. Tokens that are not kept are revoked.
+ */
+export async function issue(
+  context: Context,
+  grant: { readonly code: string; readonly redirectUri: string; readonly codeVerifier: string },
+  mayCommit: () => boolean,
+): Promise<void> {
+  const { endpoint, store, host, machine, key, generation } = context;
+  const issued = await endpoint.request('exchange', {
+    grant_type: 'authorization_code',
+    code: grant.code,
+    redirect_uri: grant.redirectUri,
+    code_verifier: grant.codeVerifier,
+  });
+  const isLate = () => context.generation !== generation;
+  if (isLate() || !mayCommit()) return endpoint.revoke(issued);
+  const fresh = fromAnswer(context, issued, null);
+  try {
+    await host.lock(key, LOCK_TIMEOUT_MS, () => store.save(fresh));
+  } catch (error) {
+    void endpoint.revoke(issued);
+    throw error;
+  }
+  // Signed out while it was being saved: the removal waits its turn behind the save.
+  if (isLate()) return endpoint.revoke(issued);
+  // From here on every answer to a request of the former session is late.
+  context.generation += 1;
+  context.held = { ...fresh, storedRevision: fresh.revision };
+  context.failures = 0;
+  context.pause = null;
+  machine.dispatch('tokensIssued', signedInState(fresh));
+}
+
+/** A sign-in that failed leaves things as they were: signed in, if one was. */
+export function backToBefore({ machine, held, reason }: Context, error: MortiseError): void {
+  if (held) machine.dispatch('sessionKept', signedInState(held), error);
+  else machine.dispatch('signInFailed', { name: 'signedOut', reason }, error);
+}

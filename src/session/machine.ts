@@ -1,0 +1,59 @@
+import { EventEmitter } from 'eventemitter3';
+import type { MortiseError } from '../errors.js';
+import type { SessionState, StateName } from './state.js';
+import { TRANSITIONS, type EventName } from './transitions.js';
+
+/** One transition, in names: details are in the session's state. */
+export interface StateChange {
+  readonly from: StateName;
+  readonly to: StateName;
+  readonly event: EventName;
+  /** What went wrong, when something did. */
+  readonly error?: MortiseError;
+}
+
+export interface Machine {
+  readonly state: SessionState;
+  /**
+   * Goes to `next` if the table allows it. `false`: too late, and whatever comes with the event is to be
+   * dropped.
+   */
+  dispatch(event: EventName, next: SessionState, error?: MortiseError): boolean;
+  /** Replaces details of the state one is in, without a transition. */
+  amend(state: SessionState): void;
+  onChange(listener: (change: StateChange) => void): () => void;
+  removeListeners(): void;
+}
+
+export function createMachine(): Machine {
+  const events = new EventEmitter<{ change: [StateChange] }>();
+  let state: SessionState = { name: 'idle' };
+  return {
+    get state() {
+      return state;
+    },
+    dispatch(event, next, error) {
+      const from = state.name;
+      if (TRANSITIONS[from][event] !== next.name) return false;
+      state = next;
+      events.emit('change', { from, to: next.name, event, ...(error && { error }) });
+      return true;
+    },
+    amend(next) {
+      if (next.name === state.name) state = next;
+    },
+    onChange(listener) {
+      // A listener that throws is its author's business: the others and the session go on.
+      const guarded = (change: StateChange) => {
+        try {
+          listener(change);
+        } catch {
+          // Nowhere to report it: throwing later would end the host application.
+        }
+      };
+      events.on('change', guarded);
+      return () => void events.off('change', guarded);
+    },
+    removeListeners: () => void events.removeAllListeners(),
+  };
+}

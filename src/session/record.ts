@@ -1,0 +1,75 @@
+import type { TokenSet } from '../oauth/token-response.js';
+
+/** A session as it rests in the store. */
+export interface StoredSession extends TokenSet {
+  readonly scopes: readonly string[];
+  /** Wall clock at the moment the answer arrived: the server's clock is not asked. */
+  readonly receivedAtMs: number;
+  /** Differs from write to write, so that a writer sees whether another was there since. */
+  readonly revision: string;
+}
+
+/** A sign-in cut in two, resting until its redirect comes. Never beside tokens: another key. */
+export interface StoredAttempt {
+  readonly state: string;
+  readonly codeVerifier: string;
+  readonly redirectUri: string;
+  readonly startedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** The largest number of sign-ins of one account that may be under way at once; the oldest gives way. */
+const MAX_ATTEMPTS = 5;
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isTime = (value: unknown): value is number => Number.isFinite(value);
+
+export const formatSession = (session: StoredSession): string => JSON.stringify(session);
+
+/** `null` when the text is not a session: whatever else it is, nothing of it is believed. */
+export function parseSession(text: string): StoredSession | null {
+  const fields = parseObject(text);
+  const { accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision } = fields;
+  return isText(accessToken) &&
+    (refreshToken === null || isText(refreshToken)) &&
+    (lifetimeMs === null || isTime(lifetimeMs)) &&
+    Array.isArray(scopes) &&
+    scopes.every((scope) => typeof scope === 'string') &&
+    isTime(receivedAtMs) &&
+    isText(revision)
+    ? { accessToken, refreshToken, lifetimeMs, scopes: [...scopes], receivedAtMs, revision }
+    : null;
+}
+
+/** Adds one, forgetting those that are over. */
+export function formatAttempts(
+  attempts: readonly StoredAttempt[],
+  added: StoredAttempt | null,
+  nowMs: number,
+): string {
+  const open = attempts.filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+  return JSON.stringify({ attempts: (added ? [...open, added] : open).slice(-MAX_ATTEMPTS) });
+}
+
+export function parseAttempts(text: string | null): StoredAttempt[] {
+  const { attempts } = parseObject(text ?? '');
+  return Array.isArray(attempts) ? attempts.filter(isAttempt) : [];
+}
+
+function isAttempt(value: unknown): value is StoredAttempt {
+  const { state, codeVerifier, redirectUri, startedAtMs, expiresAtMs } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
+  return (
+    [state, codeVerifier, redirectUri].every(isText) && isTime(startedAtMs) && isTime(expiresAtMs)
+  );
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}

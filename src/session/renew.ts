@@ -1,0 +1,147 @@
+import { MortiseError, isMortiseError, type AnyMortiseError } from '../errors.js';
+import type { Context, HeldSession } from './context.js';
+import {
+  fromAnswer,
+  fromStore,
+  isUsable,
+  keep,
+  peek,
+  signedInState,
+  wasReplaced,
+} from './held-session.js';
+
+/** How long a refresh waits for another that holds the lock: its request may take 30 s, then it saves. */
+const LOCK_TIMEOUT_MS = 45_000;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+
+export const signInRequired = ({ reason }: Context, cause?: MortiseError): MortiseError =>
+  new MortiseError('sign_in_required', { reason }, cause && { cause });
+
+/**
+ * Renews the tokens once for all who ask meanwhile.
+ *
+ * @param isMet Whether what is held by now will do, should a sibling have renewed it.
+ * @throws {MortiseError} `sign_in_required` when the server refused; everything else keeps the session.
+ */
+export function renew(context: Context, isMet: () => boolean): Promise<void> {
+  context.renewing ??= run(context, isMet).finally(() => (context.renewing = null));
+  return context.renewing;
+}
+
+async function run(context: Context, isMet: () => boolean): Promise<void> {
+  const { machine, host, generation, pause } = context;
+  const isLate = () => context.generation !== generation;
+  if (pause && host.clock.monotonicMs() < pause.untilMs) throw pause.error;
+  if (context.held) machine.dispatch('refreshDue', { name: 'refreshing' });
+  else machine.dispatch('tokensRequested', { name: 'exchanging' });
+  try {
+    await host.lock(context.key, LOCK_TIMEOUT_MS, () => renewInTurn(context, isMet, isLate));
+  } catch (error) {
+    // Too late to matter: whoever signed in or out meanwhile has decided.
+    if (isLate()) return;
+    throw await settleFailure(context, error);
+  }
+  if (isLate()) return;
+  context.failures = 0;
+  context.pause = null;
+  if (context.held) machine.dispatch('tokensIssued', signedInState(context.held));
+  else leave(context, 'sessionGone', 'signedOut');
+}
+
+/** Looks again at what is stored, for a sibling may have renewed, and only then asks the server. */
+async function renewInTurn(
+  context: Context,
+  isMet: () => boolean,
+  isLate: () => boolean,
+): Promise<void> {
+  if (await adopt(context, isLate)) {
+    if (!context.held || isMet()) return;
+  }
+  if (isLate()) return;
+  try {
+    await request(context, isLate);
+  } catch (error) {
+    if (!isRejection(error) || isLate()) throw error;
+    // Perhaps a sibling spent this refresh token first, and has stored the next one.
+    if (!(await adopt(context, isLate))) throw error;
+    if (context.held && !isUsable(context.held, context.host.clock)) await request(context, isLate);
+  }
+}
+
+/** Takes over what another process has stored since. `false` when there is nothing new. */
+async function adopt(context: Context, isLate: () => boolean): Promise<boolean> {
+  const stored = await peek(context);
+  if (isLate() || stored === 'unreadable' || !wasReplaced(context, stored, context.held))
+    return false;
+  context.held = stored && fromStore(stored);
+  return true;
+}
+
+async function request(context: Context, isLate: () => boolean): Promise<void> {
+  const { endpoint, provider, held } = context;
+  const isService = provider.grant === 'client_credentials';
+  const refreshToken = held?.refreshToken ?? null;
+  if (refreshToken === null && !isService) throw new MortiseError('invalid_grant', {});
+  const scope = provider.scopes.join(' ');
+  const issued = await endpoint.request(
+    'refresh',
+    isService
+      ? { grant_type: 'client_credentials', ...(scope && { scope }) }
+      : { grant_type: 'refresh_token', refresh_token: refreshToken ?? '' },
+  );
+  if (isLate()) return endpoint.revoke(issued);
+  await keep(context, fromAnswer(context, issued, held), held);
+}
+
+const isRejection = (error: unknown): error is MortiseError<'invalid_grant'> =>
+  isMortiseError(error) && error.code === 'invalid_grant';
+
+/** What a part lent by the host throws may say anything; only errors of ours are passed on. */
+export const ourError = (error: unknown): AnyMortiseError =>
+  isMortiseError(error)
+    ? error
+    : new MortiseError('configuration_error', { problem: 'a part lent by the host failed' });
+
+/** Only the server's own refusal signs out. Everything else keeps the session and says when to try again. */
+async function settleFailure(context: Context, error: unknown): Promise<MortiseError> {
+  const failure = ourError(error);
+  if (failure.code === 'aborted') return failure;
+  const { machine, host, held } = context;
+  if (!held) {
+    machine.dispatch('signInFailed', { name: 'signedOut', reason: context.reason }, failure);
+    return failure;
+  }
+  if (isRejection(failure)) {
+    await clear(context, held);
+    leave(context, 'grantRejected', 'rejected', failure);
+    return signInRequired(context, failure);
+  }
+  const asked = failure.code === 'rate_limited' ? failure.details.retryAfterMs : null;
+  const waitMs = Math.min(LAST_RETRY_MS, asked ?? FIRST_RETRY_MS * 2 ** context.failures);
+  context.failures += 1;
+  if (asked !== null)
+    context.pause = { untilMs: host.clock.monotonicMs() + waitMs, error: failure };
+  const retryAtMs = host.clock.nowMs() + waitMs;
+  machine.dispatch('refreshFailed', { name: 'degraded', retryAtMs }, failure);
+  return failure;
+}
+
+/** Compare and clear: never deletes what another process has stored meanwhile. */
+async function clear(context: Context, held: HeldSession): Promise<void> {
+  const stored = await peek(context);
+  if (stored && stored !== 'unreadable' && stored.revision === held.storedRevision) {
+    await context.store.remove().catch(() => {});
+  }
+}
+
+function leave(
+  context: Context,
+  event: 'grantRejected' | 'sessionGone',
+  reason: 'rejected' | 'signedOut',
+  error?: MortiseError,
+): void {
+  context.held = null;
+  context.reason = reason;
+  context.machine.dispatch(event, { name: 'signedOut', reason }, error);
+}

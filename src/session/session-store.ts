@@ -1,0 +1,84 @@
+import { MortiseError, isMortiseError } from '../errors.js';
+import { createGuard, createInFlight } from '../http/guard.js';
+import type { Host } from '../ports/index.js';
+import {
+  formatAttempts,
+  formatSession,
+  parseAttempts,
+  parseSession,
+  type StoredAttempt,
+  type StoredSession,
+} from './record.js';
+
+/** A keychain may ask its owner something; longer than this nobody waits for it. */
+const STORE_TIMEOUT_MS = 30_000;
+
+/** One account's place in the store. Every failure is `store_unavailable` or `store_damaged`. */
+export interface SessionStore {
+  /** @throws {MortiseError} `store_damaged` once: what cannot be read is set aside under another key. */
+  load(): Promise<StoredSession | null>;
+  /** Durable when it resolves. */
+  save(session: StoredSession): Promise<void>;
+  remove(): Promise<void>;
+  removeAttempts(): Promise<void>;
+  addAttempt(attempt: StoredAttempt): Promise<void>;
+  /** Gives an attempt out once. */
+  takeAttempt(state: string | null): Promise<StoredAttempt | null>;
+}
+
+export function createSessionStore(
+  { store, clock }: Pick<Host, 'store' | 'clock'>,
+  key: string,
+): SessionStore {
+  // Closing a session stops no save: a rotated token that is not stored is lost.
+  const inFlight = createInFlight();
+  const attemptsKey = `${key}/attempts`;
+  let last: Promise<unknown> = Promise.resolve();
+  // One after another: a removal asked for after a save must also happen after it.
+  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
+    const turn = last.then(() => limited(task));
+    last = turn.catch(() => {});
+    return turn;
+  };
+  const limited = async <T>(task: () => Promise<T>): Promise<T> => {
+    try {
+      const guard = createGuard({ clock, timeoutMs: STORE_TIMEOUT_MS, host: 'store', inFlight });
+      return await guard.wait(task());
+    } catch (error) {
+      // A store may be anybody's code: its own errors can quote what they were asked to keep.
+      const { code, hint } = isMortiseError(error) ? error : { code: '', hint: undefined };
+      if (code === 'store_damaged' || code === 'configuration_error') throw error;
+      throw new MortiseError('store_unavailable', {}, code === 'store_unavailable' ? { hint } : {});
+    }
+  };
+  return {
+    load: () =>
+      inTurn(async () => {
+        const text = await store.get(key);
+        if (text === null) return null;
+        const session = parseSession(text);
+        if (session) return session;
+        await store.set(`${key}/damaged`, text);
+        await store.remove(key);
+        throw new MortiseError('store_damaged', {});
+      }),
+    save: (session) => inTurn(() => store.set(key, formatSession(session))),
+    remove: () => inTurn(() => store.remove(key)),
+    removeAttempts: () => inTurn(() => store.remove(attemptsKey)),
+    addAttempt: (attempt) =>
+      inTurn(async () => {
+        const attempts = parseAttempts(await store.get(attemptsKey));
+        await store.set(attemptsKey, formatAttempts(attempts, attempt, clock.nowMs()));
+      }),
+    takeAttempt: (state) =>
+      inTurn(async () => {
+        const attempts = parseAttempts(await store.get(attemptsKey));
+        const taken = attempts.find((attempt) => attempt.state === state);
+        if (!taken) return null;
+        const left = attempts.filter((attempt) => attempt !== taken);
+        if (left.length === 0) await store.remove(attemptsKey);
+        else await store.set(attemptsKey, formatAttempts(left, null, clock.nowMs()));
+        return taken;
+      }),
+  };
+}

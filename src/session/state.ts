@@ -1,0 +1,36 @@
+import type { SignedOutReason } from '../errors.js';
+
+/** Where a session is. Never holds a token, code, verifier or client secret. */
+export type SessionState =
+  /** The store was not read yet. */
+  | { readonly name: 'idle' }
+  | { readonly name: 'restoring' }
+  | { readonly name: 'signedOut'; readonly reason: SignedOutReason }
+  | {
+      readonly name: 'authorizing';
+      readonly startedAtMs: number;
+      /** When the sign-in gives up waiting. */
+      readonly expiresAtMs: number;
+      /** `lost` when the user may not see the page: offer `authorizationUrl` to copy. */
+      readonly window: 'open' | 'lost';
+      /** `null` for the moment it takes to make it. */
+      readonly authorizationUrl: string | null;
+      /** Redirects that were no answer to this sign-in: a stray tab, or somebody trying. */
+      readonly ignoredRedirects: number;
+    }
+  /** The code is being exchanged. */
+  | { readonly name: 'exchanging' }
+  | {
+      readonly name: 'signedIn';
+      /** `null` when the server gave no usable lifetime. */
+      readonly expiresAtMs: number | null;
+      readonly scopes: readonly string[];
+    }
+  | { readonly name: 'refreshing' }
+  /** Still signed in, but the last refresh did not get through. */
+  | { readonly name: 'degraded'; readonly retryAtMs: number }
+  | { readonly name: 'signingOut' };
+
+export type StateName = SessionState['name'];
+
+export type AuthorizingState = Extract<SessionState, { name: 'authorizing' }>;

@@ -1,0 +1,51 @@
+import type { StateName } from './state.js';
+
+export type EventName =
+  | 'restoreRequested'
+  | 'sessionFound'
+  | 'sessionAbsent'
+  | 'storeFailed'
+  | 'signInRequested'
+  | 'signInRestarted'
+  | 'addressReady'
+  | 'windowLost'
+  | 'redirectReceived'
+  | 'signInFailed'
+  | 'sessionKept'
+  | 'tokensRequested'
+  | 'tokensIssued'
+  | 'tokensRefused'
+  | 'refreshDue'
+  | 'refreshFailed'
+  | 'grantRejected'
+  | 'sessionGone'
+  | 'signOutRequested'
+  | 'signOutCompleted';
+
+export type Transitions = {
+  readonly [S in StateName]: { readonly [E in EventName]?: StateName };
+};
+
+/**
+ * The whole machine. An event without a cell is dropped, on purpose: `sessionFound` is absent from
+ * `authorizing`, because a slow store that answers after the user clicked must not win.
+ */
+// prettier-ignore
+export const TRANSITIONS: Transitions = {
+  idle:        { restoreRequested: 'restoring', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
+  restoring:   { sessionFound: 'signedIn', sessionAbsent: 'signedOut', storeFailed: 'idle',
+                 signInRequested: 'authorizing', signOutRequested: 'signingOut' },
+  signedOut:   { signInRequested: 'authorizing', tokensRequested: 'exchanging' },
+  authorizing: { addressReady: 'authorizing', windowLost: 'authorizing', signInRestarted: 'authorizing',
+                 redirectReceived: 'exchanging', signInFailed: 'signedOut', sessionKept: 'signedIn',
+                 signOutRequested: 'signingOut' },
+  exchanging:  { tokensIssued: 'signedIn', signInRestarted: 'authorizing', signInFailed: 'signedOut',
+                 tokensRefused: 'signedOut', sessionKept: 'signedIn', signOutRequested: 'signingOut' },
+  signedIn:    { refreshDue: 'refreshing', signInRequested: 'authorizing', grantRejected: 'signedOut',
+                 sessionGone: 'signedOut', signOutRequested: 'signingOut' },
+  refreshing:  { tokensIssued: 'signedIn', refreshFailed: 'degraded', grantRejected: 'signedOut',
+                 sessionGone: 'signedOut', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
+  degraded:    { refreshDue: 'refreshing', signInRequested: 'authorizing', grantRejected: 'signedOut',
+                 sessionGone: 'signedOut', signOutRequested: 'signingOut' },
+  signingOut:  { signOutCompleted: 'signedOut' },
+};
