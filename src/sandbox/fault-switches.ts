@@ -1,0 +1,72 @@
+import { MortiseError } from '../errors.js';
+import type { Fault } from './fault.js';
+import { FAULTS, type FaultName } from './faults.js';
+import type { GrantPolicy } from './grants.js';
+import type { Answer, Call } from './message.js';
+
+/** Where a fault can bite: a route, or one grant type of the token endpoint. */
+export type Place =
+  | 'metadata'
+  | 'jwks'
+  | 'consent'
+  | 'redirect'
+  | 'token'
+  | 'exchange'
+  | 'refresh'
+  | 'service'
+  | 'revocation'
+  | 'userinfo'
+  | 'apiInfo'
+  | 'api'
+  | 'browse';
+
+/**
+ * A fault by its name; behind `@`, the only place where it bites. `token-502-html` makes every token
+ * request fail, `token-502-html@refresh` leaves the sign-in alone.
+ */
+export type FaultSwitch = FaultName | `${FaultName}@${Place}`;
+
+/** The switches of one sandbox. */
+export interface Faults {
+  readonly policy: GrantPolicy;
+  apply(places: readonly Place[], call: Call, answer: () => Answer): Promise<Answer>;
+}
+
+interface Switched {
+  readonly fault: Fault;
+  readonly at: string;
+}
+
+function readSwitch(text: FaultSwitch): Switched {
+  const [name = '', at] = text.split('@');
+  const fault = Object.entries<Fault>(FAULTS).find(([each]) => each === name)?.[1];
+  if (!fault) throw new MortiseError('configuration_error', { problem: 'no such sandbox fault' });
+  return { fault, at: at ?? fault.at };
+}
+
+export function createFaults(switches: readonly FaultSwitch[]): Faults {
+  let active = switches.map(readSwitch);
+  const use = (switched: Switched) => {
+    if (switched.fault.times === 'once') active = active.filter((other) => other !== switched);
+  };
+  return {
+    policy: Object.assign({}, ...active.map(({ fault }) => fault.policy)) as GrantPolicy,
+
+    async apply(places, call, answer) {
+      const here = active.filter(({ at }) => places.some((place) => place === at));
+      const first = here.find(({ fault }) => fault.instead);
+      if (first?.fault.instead) {
+        use(first);
+        return first.fault.instead(call);
+      }
+      let bent = answer();
+      for (const switched of here) {
+        // A refusal is right as it is: faults spoil what went well.
+        if (!switched.fault.bend || bent.status >= 400) continue;
+        use(switched);
+        bent = switched.fault.bend(bent, call);
+      }
+      return bent;
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { API_FAULTS } from './faults-api.js';
+import { METADATA_FAULTS } from './faults-metadata.js';
+import { REDIRECT_FAULTS } from './faults-redirect.js';
+import { TOKEN_REFUSAL_FAULTS } from './faults-token-refusal.js';
+import { TOKEN_FAULTS } from './faults-token.js';
+
+/** Every misbehaviour that `createSandbox` can switch on, and what it does. */
+export const FAULTS = {
+  ...METADATA_FAULTS,
+  ...REDIRECT_FAULTS,
+  ...TOKEN_FAULTS,
+  ...TOKEN_REFUSAL_FAULTS,
+  ...API_FAULTS,
+} as const;
+
+export type FaultName = keyof typeof FAULTS;

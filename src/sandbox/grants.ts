@@ -1,0 +1,169 @@
+import { base64url } from '../oauth/base64url.js';
+import { sha256OfText } from './encoding.js';
+import type { Refused } from './message.js';
+import { readToken, writeToken, type Claims } from './token.js';
+
+/** What the user, or the administrator of a service user, has allowed. */
+export type Grant = Omit<Claims, 'use' | 'issuedMs' | 'serial'>;
+
+export interface CodeRequest {
+  readonly redirectUri: string;
+  readonly codeChallenge: string;
+  readonly grant: Omit<Grant, 'family'>;
+}
+
+export interface Issued {
+  readonly accessToken: string;
+  readonly refreshToken?: string;
+  readonly lifetimeS: number;
+  readonly scopes: readonly string[];
+}
+
+/** How a fault changes what the token endpoint does, not just what it says. */
+export interface GrantPolicy {
+  /** A spent refresh token is void; or it stays and is sent again; or it stays and none is sent. */
+  readonly refreshToken?: 'rotating' | 'same' | 'kept back';
+  /** In seconds, of every access token. */
+  readonly lifetimeS?: number;
+}
+
+export interface GrantsOptions {
+  readonly nowMs: () => number;
+  readonly seed: string;
+  readonly policy: GrantPolicy;
+}
+
+/** RFC 6749 section 4.1.2 recommends at most ten minutes; Prevu3D gives a minute. */
+const CODE_LIFETIME_MS = 60_000;
+const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
+
+const invalidGrant = (description: string): Refused => ({ error: 'invalid_grant', description });
+
+/** Codes and tokens of one sandbox: what was issued, spent and revoked. */
+export type Grants = ReturnType<typeof createGrants>;
+
+export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
+  const codes = new Map<string, CodeRequest & { grant: Grant; expiresMs: number }>();
+  const usedCodes = new Map<string, string>();
+  const spent = new Set<string>();
+  const revokedFamilies = new Set<string>();
+  let serial = 0;
+
+  /** A name nobody else has: not random, since a sandbox must behave the same twice. */
+  function next(kind: string): string {
+    serial += 1;
+    return base64url(sha256OfText([kind, seed, nowMs(), serial].join(' ')).subarray(0, 15));
+  }
+
+  function read(token: string, use: Claims['use']): Claims | null {
+    const claims = readToken(token);
+    // A token of an earlier process: go on counting where that one stopped, or tokens would repeat.
+    if (claims) serial = Math.max(serial, claims.serial);
+    return claims?.use === use ? claims : null;
+  }
+
+  function mint(use: Claims['use'], grant: Grant): string {
+    const { clientId, subject, organizationId, scopes, lifetimeS, family } = grant;
+    const owner = { clientId, subject, organizationId, scopes, lifetimeS, family };
+    serial += 1;
+    return writeToken({ use, ...owner, issuedMs: nowMs(), serial });
+  }
+
+  function access(grant: Grant): Issued {
+    const lifetimeS = policy.lifetimeS ?? grant.lifetimeS;
+    const accessToken = mint('access', { ...grant, lifetimeS });
+    return { accessToken, lifetimeS, scopes: grant.scopes };
+  }
+
+  return {
+    issueCode(request: CodeRequest): string {
+      const grant = { ...request.grant, family: next('family') };
+      const code = `sandbox-code-${next('code')}`;
+      codes.set(code, { ...request, grant, expiresMs: nowMs() + CODE_LIFETIME_MS });
+      return code;
+    },
+
+    /** RFC 6749 section 4.1.3 and RFC 7636 section 4.6. A code is used up by the first who shows it. */
+    redeemCode(
+      code: string,
+      sent: { clientId: string; redirectUri: string; codeVerifier: string },
+    ): Issued | Refused {
+      const request = codes.get(code);
+      if (!request) {
+        const family = usedCodes.get(code);
+        if (family !== undefined) revokedFamilies.add(family);
+        return invalidGrant('The code is unknown or was used before.');
+      }
+      codes.delete(code);
+      usedCodes.set(code, request.grant.family);
+      const { codeVerifier, clientId, redirectUri } = sent;
+      if (nowMs() >= request.expiresMs) return invalidGrant('The code is older than 60 seconds.');
+      if (clientId !== request.grant.clientId) {
+        return invalidGrant('The code belongs to another client.');
+      }
+      if (redirectUri !== request.redirectUri) {
+        return invalidGrant('The redirect_uri is not the one of the authorization request.');
+      }
+      if (
+        !VERIFIER.test(codeVerifier) ||
+        base64url(sha256OfText(codeVerifier)) !== request.codeChallenge
+      ) {
+        return invalidGrant('The code_verifier does not match the code_challenge.');
+      }
+      return { ...access(request.grant), refreshToken: mint('refresh', request.grant) };
+    },
+
+    /**
+     * RFC 6749 section 6, with rotation: who shows a spent token may have stolen it, so the whole family
+     * is void (RFC 9700 section 4.14.2).
+     *
+     * @param scopes Narrower ones, if the client asked for some.
+     */
+    redeemRefreshToken(
+      token: string,
+      clientId: string | null,
+      scopes: readonly string[] | null,
+    ): Issued | Refused {
+      const claims = read(token, 'refresh');
+      if (!claims) return invalidGrant('The refresh token is unknown.');
+      if (clientId !== null && clientId !== claims.clientId) {
+        return invalidGrant('The refresh token belongs to another client.');
+      }
+      if (revokedFamilies.has(claims.family)) return invalidGrant('The grant was revoked.');
+      if (spent.has(token)) {
+        revokedFamilies.add(claims.family);
+        return invalidGrant('The refresh token was used before: the grant is now revoked.');
+      }
+      if (scopes?.some((scope) => !claims.scopes.includes(scope))) {
+        return { error: 'invalid_scope', description: 'A scope was not granted before.' };
+      }
+      const issued = access({ ...claims, scopes: scopes ?? claims.scopes });
+      if (policy.refreshToken === 'kept back') return issued;
+      if (policy.refreshToken === 'same') return { ...issued, refreshToken: token };
+      spent.add(token);
+      return { ...issued, refreshToken: mint('refresh', claims) };
+    },
+
+    /** RFC 6749 section 4.4.3: no refresh token. */
+    issueToService: (grant: Omit<Grant, 'family'>): Issued =>
+      access({ ...grant, family: next('family') }),
+
+    readAccessToken(token: string): Claims | null {
+      const claims = read(token, 'access');
+      const isValid =
+        claims &&
+        !spent.has(token) &&
+        !revokedFamilies.has(claims.family) &&
+        nowMs() < claims.issuedMs + claims.lifetimeS * 1000;
+      return isValid ? claims : null;
+    },
+
+    /** RFC 7009 section 2.1: a refresh token takes its whole grant with it. */
+    revoke(token: string, clientId: string): void {
+      const claims = readToken(token);
+      if (claims?.clientId !== clientId) return;
+      if (claims.use === 'refresh') revokedFamilies.add(claims.family);
+      else spent.add(token);
+    },
+  };
+}

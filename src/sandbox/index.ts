@@ -1,0 +1,70 @@
+import { MortiseError } from '../errors.js';
+import type { HttpTransport } from '../ports/index.js';
+import { createFaults, type FaultSwitch } from './fault-switches.js';
+import { createGrants } from './grants.js';
+import { oauth } from './oauth.js';
+import { serve, type Platform } from './platform.js';
+import { prevu3d } from './prevu3d.js';
+
+export { answerConsent, type ConsentAnswer } from './answer-consent.js';
+export { FAULTS, type FaultName } from './faults.js';
+export type { FaultSwitch } from './fault-switches.js';
+export type { HttpRequest, HttpResponse, HttpTransport } from '../ports/index.js';
+
+/** A further platform is a further file, and its line here. */
+const PLATFORMS = { prevu3d, oauth } as const;
+
+export type SandboxProvider = keyof typeof PLATFORMS;
+
+/** What each provider takes to reach a sandbox that is served at some origin. */
+export type SandboxEnvironments = {
+  readonly [P in SandboxProvider]: (typeof PLATFORMS)[P] extends Platform<infer E> ? E : never;
+};
+
+export interface SandboxOptions {
+  readonly provider: SandboxProvider;
+  /** Misbehaviours to switch on; each is described in `FAULTS`. */
+  readonly faults?: readonly FaultSwitch[];
+  /** Wall-clock milliseconds since 1970. Left out, time stands still and nothing expires. */
+  readonly nowMs?: () => number;
+  /** Any text. Sandboxes with different ones never issue the same code or token. */
+  readonly seed?: string;
+}
+
+/** Answers requests by itself, wherever they would have gone. */
+export type Sandbox = HttpTransport;
+
+function platformOf<P extends SandboxProvider>(provider: P): (typeof PLATFORMS)[P] {
+  if (!Object.hasOwn(PLATFORMS, provider)) {
+    throw new MortiseError('configuration_error', { problem: 'no such sandbox provider' });
+  }
+  return PLATFORMS[provider];
+}
+
+/**
+ * A platform on one's desk: consent page, token endpoint, and enough API to browse. Opens no socket:
+ * it is a transport in a test, and what `serveSandbox` serves.
+ *
+ * Every client id is known, and every secret but `wrong`. Its tokens say what they are, protect
+ * nothing, and stay good when another sandbox takes over.
+ *
+ * @throws {MortiseError} `configuration_error` for an unknown provider or fault.
+ */
+export function createSandbox(options: SandboxOptions): Sandbox {
+  const { provider, faults: switches = [], nowMs = () => 0, seed = '' } = options;
+  const faults = createFaults(switches);
+  const grants = createGrants({ nowMs, seed, policy: faults.policy });
+  const routes = platformOf(provider).routes(grants);
+  return (request) => serve(routes, faults, request);
+}
+
+/**
+ * The options with which a provider reaches a sandbox served at `origin`, such as
+ * `http://localhost:8080`: `environment` for prevu3d, `issuer` for oauth.
+ */
+export function sandboxEnvironment<P extends SandboxProvider>(
+  provider: P,
+  origin: string,
+): SandboxEnvironments[P] {
+  return platformOf(provider).environment(origin) as SandboxEnvironments[P];
+}

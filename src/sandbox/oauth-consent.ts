@@ -1,0 +1,73 @@
+import { mistake, redirectTo, type ConsentRequest, type ConsentRules } from './consent.js';
+import type { Answer, Call } from './message.js';
+import { isLoopback } from './platform.js';
+import { ORGANIZATIONS } from './organizations.js';
+
+const NAME = 'OAuth';
+export const OAUTH_LIFETIME_S = 3_600;
+
+/** RFC 8252 section 7: http on loopback with any port, https, or a scheme that is a reversed domain. */
+function isRedirectUri(text: string): boolean {
+  let uri: URL;
+  try {
+    uri = new URL(text);
+  } catch {
+    return false;
+  }
+  if (text.includes('#') || uri.username || uri.password) return false;
+  if (uri.protocol === 'http:') return isLoopback(uri);
+  return uri.protocol === 'https:' || /^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:$/.test(uri.protocol);
+}
+
+/** RFC 6749 section 4.1.2, with RFC 9207: every answer says who gives it. */
+function redirect({ url }: Call, answer: Readonly<Record<string, string>>): string {
+  const redirectUri = url.searchParams.get('redirect_uri') ?? '';
+  const state = url.searchParams.get('state');
+  const query = new URLSearchParams({
+    ...answer,
+    ...(state !== null && { state }),
+    iss: url.origin,
+  });
+  return `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query.toString()}`;
+}
+
+const PARAMETERS = [
+  'response_type',
+  'client_id',
+  'redirect_uri',
+  'scope',
+  'state',
+  'code_challenge',
+  'code_challenge_method',
+];
+
+function read(call: Call): ConsentRequest | Answer {
+  const query = call.url.searchParams;
+  const clientId = query.get('client_id');
+  const redirectUri = query.get('redirect_uri') ?? '';
+  const codeChallenge = query.get('code_challenge') ?? '';
+  const twice = PARAMETERS.find((name) => query.getAll(name).length > 1);
+  if (!clientId || twice !== undefined || !isRedirectUri(redirectUri)) {
+    // RFC 6749 section 4.1.2.1: nobody is sent to an address that is in doubt.
+    return mistake(NAME, 'The authorization request cannot be answered', [
+      'client_id and redirect_uri are required, and no parameter may come twice',
+      'redirect_uri is https, http on loopback, or a private-use scheme such as com.example.app:',
+    ]);
+  }
+  const refuse = (error: string) => redirectTo(redirect(call, { error }));
+  if (query.get('response_type') !== 'code') return refuse('unsupported_response_type');
+  if (query.get('code_challenge_method') !== 'S256' || !/^[\w-]{43}$/.test(codeChallenge)) {
+    return refuse('invalid_request');
+  }
+  const scopes = (query.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
+  return { clientId, redirectUri, codeChallenge, scopes };
+}
+
+export const oauthConsent: ConsentRules = {
+  platform: NAME,
+  path: /^\/authorize$/,
+  organizations: ORGANIZATIONS,
+  lifetimeS: OAUTH_LIFETIME_S,
+  read,
+  redirect,
+};

@@ -1,0 +1,85 @@
+import type { HttpRequest, HttpResponse } from '../ports/index.js';
+import type { Faults, Place } from './fault-switches.js';
+import type { Grants } from './grants.js';
+import { readCall, toResponse, type Answer, type Call } from './message.js';
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: RegExp;
+  /** Where the route is served; everywhere when left out. Loopback serves every route. */
+  readonly hosts?: readonly string[];
+  /** What faults call it. */
+  readonly place: Place;
+  readonly answer: (call: Call) => Answer;
+}
+
+/** A platform on one's desk: its routes, and how a client finds them once it is served. */
+export interface Platform<Environment> {
+  readonly routes: (grants: Grants) => readonly Route[];
+  readonly environment: (origin: string) => Environment;
+}
+
+export function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
+}
+
+// A panel that is developed at one origin must reach a sandbox at another. There is nothing to steal.
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'retry-after, www-authenticate',
+};
+
+function preflight(request: HttpRequest): Answer {
+  return {
+    status: 204,
+    headers: {
+      ...CORS,
+      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-headers': request.headers['access-control-request-headers'] ?? '',
+      'access-control-allow-private-network': 'true',
+    },
+  };
+}
+
+const GRANT_PLACES = new Map<string | null, Place>([
+  ['authorization_code', 'exchange'],
+  ['refresh_token', 'refresh'],
+  ['client_credentials', 'service'],
+]);
+
+function placesOf(route: Route, call: Call): readonly Place[] {
+  const more =
+    route.place === 'token'
+      ? GRANT_PLACES.get(call.form.get('grant_type'))
+      : route.place === 'browse' && ('api' as const);
+  return more ? [route.place, more] : [route.place];
+}
+
+/** Answers one request. Rejects where a real network would: an unknown host, plain http, an abort. */
+export async function serve(
+  routes: readonly Route[],
+  faults: Faults,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  if (request.signal.aborted) throw new Error('The request was aborted.');
+  const url = new URL(request.url);
+  const here = isLoopback(url)
+    ? routes
+    : routes.filter(
+        ({ hosts }) => url.protocol === 'https:' && hosts?.includes(url.host) !== false,
+      );
+  if (here.length === 0) throw new Error('The sandbox does not serve this host.');
+
+  const found = here.filter(({ path }) => path.test(url.pathname));
+  if (request.method === 'OPTIONS' && found.length > 0) return toResponse(preflight(request));
+  const route = found.find(({ method }) => method === request.method);
+  if (!route) {
+    const status = found.length > 0 ? 405 : 404;
+    return toResponse({ status, headers: CORS, json: { error: 'The sandbox has no such route.' } });
+  }
+  const params = route.path.exec(url.pathname)?.slice(1) ?? [];
+  const call = await readCall(request, params);
+  const answer = await faults.apply(placesOf(route, call), call, () => route.answer(call));
+  const isPage = route.place === 'consent' || route.place === 'redirect';
+  return toResponse(isPage ? answer : { ...answer, headers: { ...CORS, ...answer.headers } });
+}
