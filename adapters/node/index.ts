@@ -11,6 +11,7 @@ import { createLoopbackUserAgent } from './user-agent.js';
 export { fileStore, type FileStoreOptions } from './file-store.js';
 export { fetchTransport, type FetchTransportOptions } from './fetch-transport.js';
 export { serveSandbox, type ServedSandbox, type ServeSandboxOptions } from './serve-sandbox.js';
+export { createSystemBrowser, type SystemBrowserOptions } from './system-browser.js';
 export type { ErrorTexts, LandingTexts } from './landing-page.js';
 
 export interface NodeHostOptions {
