@@ -15,8 +15,8 @@ export function statusError(
   const challenge = (headers.get('www-authenticate') ?? '').slice(0, 4096);
   const retryAfterMs = readRetryAfterMs(headers.get('retry-after'), nowMs);
   const options = (code: ErrorCode) => ({ hint: hintFor(code, status) });
-  if (/\berror="?insufficient_scope\b/.test(challenge)) {
-    const scope = /\bscope="([\x20-\x7e]*?)"/.exec(challenge)?.[1] ?? null;
+  if (/\berror\s*=\s*"?insufficient_scope\b/i.test(challenge)) {
+    const scope = /\bscope\s*=\s*"([\x20-\x7e]*?)"/i.exec(challenge)?.[1] ?? null;
     const code = 'insufficient_scope';
     return new MortiseError(code, { status, scope }, options(code)) as AnyMortiseError;
   }

@@ -17,21 +17,17 @@ export interface Prevu3dEnvironment {
   readonly apiHosts: readonly string[];
 }
 
-const ENVIRONMENTS: Readonly<Record<'production' | 'preproduction', Prevu3dEnvironment>> = {
-  production: {
-    authorizationEndpoint: 'https://cloud.prevu3d.com/oauth',
-    tokenEndpoint: 'https://cloud-api.prevu3d.com/oauth/token',
-    apiInfoEndpoint: 'https://cloud-api.prevu3d.com/oauth/api-info',
-    apiHosts: ['prevu3d.com'],
-  },
-  // The guide prints the consent page only; the API host follows from how its script derives the one from
-  // the other.
-  preproduction: {
-    authorizationEndpoint: 'https://cloud.preproduction.prevu3d-int.com/oauth',
-    tokenEndpoint: 'https://cloud-api.preproduction.prevu3d-int.com/oauth/token',
-    apiInfoEndpoint: 'https://cloud-api.preproduction.prevu3d-int.com/oauth/api-info',
-    apiHosts: ['prevu3d-int.com'],
-  },
+const environmentAt = (host: string, apiHost: string): Prevu3dEnvironment => ({
+  authorizationEndpoint: `https://cloud.${host}/oauth`,
+  tokenEndpoint: `https://cloud-api.${host}/oauth/token`,
+  apiInfoEndpoint: `https://cloud-api.${host}/oauth/api-info`,
+  apiHosts: [apiHost],
+});
+
+const ENVIRONMENTS = {
+  production: environmentAt('prevu3d.com', 'prevu3d.com'),
+  // The guide prints the consent page only; the API host follows as its script derives one from the other.
+  preproduction: environmentAt('preproduction.prevu3d-int.com', 'prevu3d-int.com'),
 };
 
 interface CommonOptions {

@@ -1,9 +1,7 @@
 import { MortiseError } from '../errors.js';
 import { readAuthorizationCode } from '../oauth/authorization-response.js';
-import { buildAuthorizationUrl } from '../oauth/authorization-request.js';
-import { createPkce, randomText } from '../oauth/pkce.js';
-import type { ServerMetadata } from '../oauth/provider.js';
 import type { Clock, RedirectOutcome, UserAgentVisit, VisitRequest } from '../ports/index.js';
+import { authorize, type Authorization } from './authorization.js';
 import type { Attempt, Context } from './context.js';
 import { backToBefore, issue } from './issue.js';
 import { ourError } from './renew.js';
@@ -12,14 +10,6 @@ import type { AuthorizingState } from './state.js';
 
 /** A user agent frees port and window within a second; then nobody waits for it any more. */
 const CLOSING_MS = 1_500;
-
-/** What a redirect is compared with, once the authorization address is made. */
-interface Expected {
-  readonly redirectUri: string;
-  readonly state: string;
-  readonly codeVerifier: string;
-  readonly server: ServerMetadata;
-}
 
 /**
  * Starts one sign-in. Opens the host's user agent before anything asynchronous happens, because a popup may
@@ -38,7 +28,7 @@ export function startAttempt(
   const startedMonotonicMs = clock.monotonicMs();
   const controller = new AbortController();
 
-  let expected: Expected | undefined;
+  let expected: Authorization | undefined;
   let acceptedCode: string | undefined;
   let phase: 'waiting' | 'saving' | 'over' = 'waiting';
   let conclude: (outcome: RedirectOutcome) => void = () => {};
@@ -72,7 +62,7 @@ export function startAttempt(
 
   const readCode = (
     answer: { redirectUrl: string } | { code: string },
-    { server, ...rest }: Expected,
+    { server, ...rest }: Authorization,
   ) =>
     'code' in answer
       ? answer.code
@@ -107,17 +97,10 @@ export function startAttempt(
 
   const prepare = async (visit: UserAgentVisit) => {
     // Read before the user is bothered: a store that cannot be used is better known now.
-    const [server] = await Promise.all([context.endpoint.metadata(), restore(context)]);
-    const { codeVerifier, codeChallenge } = await createPkce(host.crypto);
-    const { redirectUri } = visit;
-    const state = randomText(host.crypto);
-    const authorizationUrl = buildAuthorizationUrl(provider, server.authorizationEndpoint, {
-      redirectUri,
-      state,
-      codeChallenge,
-    });
+    const [made] = await Promise.all([authorize(context, visit.redirectUri), restore(context)]);
     if (isOver()) return;
-    expected = { redirectUri, state, codeVerifier, server };
+    expected = made;
+    const { authorizationUrl } = made;
     shown = { ...shown, authorizationUrl };
     machine.dispatch('addressReady', shown);
     await visit.navigate(authorizationUrl).catch((error: unknown) => {

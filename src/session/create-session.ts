@@ -4,11 +4,12 @@ import { createInFlight, stopAll } from '../http/guard.js';
 import type { ApiSend, Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
 import { accessToken, type AccessTokenOptions } from './access-token.js';
+import { beginSignIn } from './begun-sign-in.js';
 import type { Context } from './context.js';
 import { createMachine, type StateChange } from './machine.js';
 import { restore } from './restore.js';
 import { createSessionStore } from './session-store.js';
-import { beginSignIn, completeSignIn, signIn, type SignInOptions } from './sign-in.js';
+import { SIGN_IN_TIMEOUT_MS, completeSignIn, signIn, type SignInOptions } from './sign-in.js';
 import { signOut } from './sign-out.js';
 import type { SessionState } from './state.js';
 import { createTokenEndpoint } from './token-endpoint.js';
@@ -98,7 +99,8 @@ export function createSession<Api extends { request: ApiSend }>(
     onChange: machine.onChange,
     restore: () => restore(context),
     signIn: (signInOptions = {}) => signIn(context, signInOptions),
-    beginSignIn: (begin) => beginSignIn(context, begin),
+    beginSignIn: ({ redirectUri, timeoutMs = SIGN_IN_TIMEOUT_MS }) =>
+      beginSignIn(context, redirectUri, timeoutMs),
     completeSignIn: (redirectUrl) => completeSignIn(context, redirectUrl),
     getAccessToken: (demand = {}) => accessToken(context, demand),
     api: provider.api(connect, context.endpoint.metadata),

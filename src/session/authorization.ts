@@ -1,0 +1,26 @@
+import { buildAuthorizationUrl } from '../oauth/authorization-request.js';
+import { createPkce, randomText } from '../oauth/pkce.js';
+import type { ServerMetadata } from '../oauth/provider.js';
+import type { Context } from './context.js';
+
+/** One authorization request, and what its answer is compared with. */
+export interface Authorization {
+  readonly authorizationUrl: string;
+  readonly redirectUri: string;
+  readonly state: string;
+  readonly codeVerifier: string;
+  readonly server: ServerMetadata;
+}
+
+/** Makes the address to send the user to, with a `state` and a PKCE pair for this one time. */
+export async function authorize(
+  { host, provider, endpoint }: Context,
+  redirectUri: string,
+): Promise<Authorization> {
+  const server = await endpoint.metadata();
+  const { codeVerifier, codeChallenge } = await createPkce(host.crypto);
+  const state = randomText(host.crypto);
+  const request = { redirectUri, state, codeChallenge };
+  const authorizationUrl = buildAuthorizationUrl(provider, server.authorizationEndpoint, request);
+  return { authorizationUrl, redirectUri, state, codeVerifier, server };
+}

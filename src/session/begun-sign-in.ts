@@ -1,0 +1,66 @@
+import { MortiseError } from '../errors.js';
+import { readAuthorizationCode } from '../oauth/authorization-response.js';
+import { parseUrl } from '../oauth/endpoint.js';
+import { authorize } from './authorization.js';
+import type { Context } from './context.js';
+import { backToBefore, issue } from './issue.js';
+import { ourError } from './renew.js';
+import { restore } from './restore.js';
+
+/** The first half of a sign-in that this page or process may not live to see the end of. */
+export async function beginSignIn(
+  context: Context,
+  redirectUri: string,
+  timeoutMs: number,
+): Promise<{ authorizationUrl: string }> {
+  const { host, provider, store, inFlight } = context;
+  if (inFlight.isClosed) throw new MortiseError('aborted', {});
+  if (provider.grant !== 'authorization_code' || !parseUrl(redirectUri)) {
+    throw new MortiseError('configuration_error', {
+      problem: 'a sign-in needs a user and an absolute redirect URI',
+    });
+  }
+  const { authorizationUrl, state, codeVerifier } = await authorize(context, redirectUri);
+  const startedAtMs = host.clock.nowMs();
+  const expiresAtMs = startedAtMs + timeoutMs;
+  await store.addAttempt({ state, codeVerifier, redirectUri, startedAtMs, expiresAtMs });
+  return { authorizationUrl };
+}
+
+/** The second half, from the redirect: the attempt was stored under this account and is given out once. */
+export async function finishSignIn(context: Context, redirectUrl: string): Promise<void> {
+  const { endpoint, provider, machine, store, host, inFlight } = context;
+  const begun = await store.takeAttempt(parseUrl(redirectUrl)?.searchParams.get('state') ?? null);
+  if (!begun) throw notOurs();
+  const { startedAtMs, expiresAtMs, redirectUri, codeVerifier } = begun;
+  const nowMs = host.clock.nowMs();
+  if (nowMs > expiresAtMs || nowMs < startedAtMs) {
+    throw new MortiseError('sign_in_timeout', { timeoutMs: expiresAtMs - startedAtMs });
+  }
+  await restore(context);
+  machine.dispatch('signInRequested', {
+    name: 'authorizing',
+    startedAtMs,
+    expiresAtMs,
+    window: 'open',
+    authorizationUrl: null,
+    ignoredRedirects: 0,
+  });
+  try {
+    const code = readAuthorizationCode(redirectUrl, begun, await endpoint.metadata(), provider);
+    if (code === null) throw notOurs();
+    machine.dispatch('redirectReceived', { name: 'exchanging' });
+    await issue(context, { code, redirectUri, codeVerifier }, () => !inFlight.isClosed);
+  } catch (error) {
+    const failure = ourError(error);
+    backToBefore(context, failure);
+    throw failure;
+  }
+}
+
+export const notOurs = (): MortiseError =>
+  new MortiseError(
+    'malformed_response',
+    { problem: 'it does not belong to a sign-in that is waiting' },
+    { hint: 'Sign in again, and copy the whole address the browser ended on.' },
+  );
