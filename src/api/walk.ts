@@ -27,7 +27,7 @@ export async function* walkTree<Node extends { readonly id: string }>(
   if (signal?.aborted) stop();
   signal?.addEventListener('abort', stop);
   const seen = new Set([rootId]);
-  const toBrowse = [{ id: rootId, depth: 0 }];
+  const toBrowse = maxDepth < 1 ? [] : [{ id: rootId, depth: 0 }];
   const ahead: Promise<Node[]>[] = [];
   try {
     for (let next = 0; ; next += 1) {

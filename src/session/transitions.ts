@@ -14,7 +14,6 @@ export type EventName =
   | 'sessionKept'
   | 'tokensRequested'
   | 'tokensIssued'
-  | 'tokensRefused'
   | 'refreshDue'
   | 'refreshFailed'
   | 'grantRejected'
@@ -39,13 +38,11 @@ export const TRANSITIONS: Transitions = {
   authorizing: { addressReady: 'authorizing', windowLost: 'authorizing', signInRestarted: 'authorizing',
                  redirectReceived: 'exchanging', signInFailed: 'signedOut', sessionKept: 'signedIn',
                  signOutRequested: 'signingOut' },
-  exchanging:  { tokensIssued: 'signedIn', signInRestarted: 'authorizing', signInFailed: 'signedOut',
-                 tokensRefused: 'signedOut', sessionKept: 'signedIn', signOutRequested: 'signingOut' },
-  signedIn:    { refreshDue: 'refreshing', signInRequested: 'authorizing', grantRejected: 'signedOut',
-                 sessionGone: 'signedOut', signOutRequested: 'signingOut' },
+  exchanging:  { tokensIssued: 'signedIn', signInFailed: 'signedOut', sessionKept: 'signedIn',
+                 signInRestarted: 'authorizing', signOutRequested: 'signingOut' },
+  signedIn:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
   refreshing:  { tokensIssued: 'signedIn', refreshFailed: 'degraded', grantRejected: 'signedOut',
                  sessionGone: 'signedOut', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
-  degraded:    { refreshDue: 'refreshing', signInRequested: 'authorizing', grantRejected: 'signedOut',
-                 sessionGone: 'signedOut', signOutRequested: 'signingOut' },
+  degraded:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
   signingOut:  { signOutCompleted: 'signedOut' },
 };
