@@ -128,6 +128,10 @@ export type AnyMortiseError = { [C in ErrorCode]: MortiseError<C> }[ErrorCode];
 
 /** Holds across realms and duplicate copies of this package, where `instanceof` does not. */
 export function isMortiseError(error: unknown): error is AnyMortiseError {
-  const { name, code } = Object(error) as { name?: unknown; code?: unknown };
-  return name === 'MortiseError' && typeof code === 'string' && Object.hasOwn(HINTS, code);
+  try {
+    const { name, code } = Object(error) as { name?: unknown; code?: unknown };
+    return name === 'MortiseError' && typeof code === 'string' && Object.hasOwn(HINTS, code);
+  } catch {
+    return false; // A getter or a proxy that throws is none of ours.
+  }
 }

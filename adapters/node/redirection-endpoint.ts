@@ -62,7 +62,7 @@ export function createRedirectionEndpoint(
     const name = outcome.kind === 'signedIn' ? 'signed-in' : 'not-signed-in';
     const path = `${pathname.replace(/\/$/, '')}/${name}`;
     resultPages.set(path, buildLandingPage(200, texts, outcome));
-    isPageOwed = !response.destroyed;
+    isPageOwed ||= !response.destroyed;
     send(
       response,
       { status: 303, headers: SECURITY_HEADERS, body: '' },

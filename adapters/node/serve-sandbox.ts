@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { HttpTransport } from '../../src/ports/index.js';
+import type { Sandbox } from '../../src/sandbox/index.js';
 
 export interface ServeSandboxOptions {
   /** Default 0: any free one. */
@@ -19,23 +19,6 @@ export interface ServedSandbox {
 /** A site that points its own name at 127.0.0.1 must not be able to read what is served here. */
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
-/** The transport port's headers can be asked, not listed. */
-const HEADERS = [
-  'access-control-allow-headers',
-  'access-control-allow-methods',
-  'access-control-allow-origin',
-  'access-control-allow-private-network',
-  'access-control-expose-headers',
-  'cache-control',
-  'content-security-policy',
-  'content-type',
-  'location',
-  'referrer-policy',
-  'retry-after',
-  'www-authenticate',
-  'x-content-type-options',
-];
-
 function readHeaders({ headers }: IncomingMessage): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')]),
@@ -43,7 +26,7 @@ function readHeaders({ headers }: IncomingMessage): Record<string, string> {
 }
 
 async function answer(
-  sandbox: HttpTransport,
+  sandbox: Sandbox,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -64,10 +47,7 @@ async function answer(
       signal: gone.signal,
     });
     response.statusCode = status;
-    for (const name of HEADERS) {
-      const value = headers.get(name);
-      if (value != null) response.setHeader(name, value);
-    }
+    for (const [name, value] of headers) response.setHeader(name, value);
     response.flushHeaders();
     await pipeline(body, response);
   } catch {
@@ -95,7 +75,7 @@ function listen(server: Server, port: number, host: string): Promise<number | nu
  * @throws Node's own error, such as EADDRINUSE, when the port cannot be had.
  */
 export async function serveSandbox(
-  sandbox: HttpTransport,
+  sandbox: Sandbox,
   { port = 0, hostname = 'localhost' }: ServeSandboxOptions = {},
 ): Promise<ServedSandbox> {
   const { createServer } = await import('node:http');

@@ -1,12 +1,12 @@
 import { isMortiseError, type ErrorCode } from '../errors.js';
-import { exchange, type Answer } from '../http/exchange.js';
+import { exchange, isByteStream, type Answer } from '../http/exchange.js';
 import { abortable, pause, type InFlight } from '../http/guard.js';
 import type { Host } from '../ports/index.js';
 import { statusError } from './status-error.js';
 import type { ApiRequest, ApiResponse } from './request.js';
 import { toApiResponse } from './response.js';
 import { createBreaker, pauseMs } from './retry.js';
-import { isByteStream, toWire } from './wire.js';
+import { toWire } from './wire.js';
 
 const TIMEOUT_MS = 30_000;
 const MAX_RETRIES = 3;
@@ -35,33 +35,45 @@ export function createApiClient(
 ): (request: ApiRequest) => Promise<ApiResponse> {
   const { host, inFlight, token, base, hint } = options;
   const breaker = createBreaker(host.clock);
+  // Parsed once, for all requests below it.
+  let root: { readonly text: string; readonly url: URL } | undefined;
   return async (request) => {
     const { signal, timeoutMs = TIMEOUT_MS } = request;
     const known = base();
-    const root = typeof known === 'string' ? known : await abortable(known, signal);
-    const wire = toWire(root, request);
+    const found = typeof known === 'string' ? known : await abortable(known, signal);
+    if (root?.text !== found) root = { text: found, url: new URL(found) };
+    const wire = toWire(root.url, request);
     const isStream = isByteStream(wire.body);
     const mayRepeat = !isStream && (request.idempotent ?? IDEMPOTENT_METHOD.test(wire.method));
     const limits = { timeoutMs, signal, inFlight };
     const send = (accessToken: string): Promise<Answer> => {
       const headers = { ...wire.headers, authorization: `Bearer ${accessToken}` };
-      return exchange(host, { ...wire, headers }, limits);
+      const { method, url, body } = wire;
+      return exchange(host, { method, url, headers, body }, limits);
     };
 
     let accessToken = await token(undefined, signal);
     let isRenewed = false;
-    for (let retry = 0; ; retry += 1) {
+    for (let retry = 0; ; ) {
       let failure: unknown;
       let askedMs: number | null = null;
+      let answer: Answer | undefined;
       try {
-        const answer = await send(accessToken);
+        answer = await send(accessToken);
+      } catch (error) {
+        failure = error;
+      }
+      if (answer) {
         const { status } = answer;
         if (status !== 401) breaker.reset();
         if (status < 300 || status === 304) return toApiResponse(answer, request);
         answer.discard();
-        const error = statusError(answer, host.clock.nowMs(), hint);
+        const error = statusError(answer, host.clock.nowMs(), accessToken, hint);
+        failure = error;
         if (error.code === 'rate_limited') askedMs = error.details.retryAfterMs;
-        if (status === 401 && error.code === 'http_error' && !isRenewed && !breaker.isOpen()) {
+        if (status === 401 && error.code === 'http_error') {
+          if (isRenewed) breaker.count();
+          if (isRenewed || breaker.isOpen()) throw error;
           // Nothing was done, so once more with a fresh token does no harm, whatever the method.
           isRenewed = true;
           const fresh = await token(accessToken, signal);
@@ -69,10 +81,6 @@ export function createApiClient(
           accessToken = fresh;
           continue;
         }
-        if (status === 401) breaker.count();
-        failure = error;
-      } catch (error) {
-        failure = error;
       }
       const passes =
         isMortiseError(failure) &&
@@ -81,7 +89,7 @@ export function createApiClient(
       if (!passes || !mayRepeat || retry >= MAX_RETRIES || (askedMs ?? 0) > LONGEST_PAUSE_MS) {
         throw failure;
       }
-      await pause(pauseMs(host.crypto, retry, askedMs), { signal, inFlight, clock: host.clock });
+      await pause(pauseMs(host.crypto, retry++, askedMs), { signal, inFlight, clock: host.clock });
     }
   };
 }

@@ -10,13 +10,15 @@ import { readRetryAfterMs } from '../http/retry-after.js';
 export function statusError(
   { status, headers }: Pick<Answer, 'status' | 'headers'>,
   nowMs: number,
+  accessToken: string,
   hintFor: (code: ErrorCode, status: number) => string | undefined,
 ): AnyMortiseError {
   const challenge = (headers.get('www-authenticate') ?? '').slice(0, 4096);
   const retryAfterMs = readRetryAfterMs(headers.get('retry-after'), nowMs);
   const options = (code: ErrorCode) => ({ hint: hintFor(code, status) });
   if (/\berror\s*=\s*"?insufficient_scope\b/i.test(challenge)) {
-    const scope = /\bscope\s*=\s*"([\x20-\x7e]*?)"/i.exec(challenge)?.[1] ?? null;
+    const scope =
+      /\bscope\s*=\s*"([\x20-\x7e]*?)"/i.exec(challenge)?.[1]?.replaceAll(accessToken, '…') ?? null;
     const code = 'insufficient_scope';
     return new MortiseError(code, { status, scope }, options(code)) as AnyMortiseError;
   }

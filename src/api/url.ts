@@ -3,18 +3,27 @@ import { isSecure, parseUrl } from '../oauth/endpoint.js';
 import type { ApiRequest } from './request.js';
 
 /**
+ * An id as one segment of a path.
+ *
+ * @throws {MortiseError} `configuration_error` for what a URL cannot hold as a segment, encoded or not.
+ */
+export function pathSegment(id: string): string {
+  if (!/^\.{0,2}$/.test(id)) return encodeURIComponent(id);
+  throw new MortiseError('configuration_error', { problem: 'an id is empty or only dots' });
+}
+
+/**
  * Joins a path to the API base, below which it stays, whatever it is made of: dot segments, encoded ones,
  * backslashes and absolute addresses are judged by where they lead after parsing.
  *
  * @throws {MortiseError} `api_url_untrusted` when it leads out.
  */
-export function apiUrl(base: string, path: string, query: ApiRequest['query']): string {
+export function apiUrl(root: URL, path: string, query: ApiRequest['query']): string {
   const isAbsolute = /^[a-z][a-z\d+.-]*:|^[\\/]{2}/i.test(path);
-  const root = new URL(base);
   const folder = root.pathname.replace(/\/*$/, '/');
   // Nothing to append leaves the base as it is, without a slash it may not have.
-  const joined = /^(\?|$)/.test(path) ? root.pathname + path : folder + path.replace(/^\//, '');
-  const url = parseUrl(isAbsolute ? path : root.origin + joined, root.href);
+  const joined = path.startsWith('?') ? root.pathname + path : folder + path.replace(/^\//, '');
+  const url = parseUrl(isAbsolute || !path ? path : root.origin + joined, root.href);
   const isInside =
     url && isSecure(url) && url.origin === root.origin && `${url.pathname}/`.startsWith(folder);
   // A fragment never reaches a server, so a path with one was meant for something else.

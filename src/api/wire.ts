@@ -1,17 +1,15 @@
 import { MortiseError } from '../errors.js';
+import { isByteStream } from '../http/exchange.js';
 import type { ByteStream, HttpRequest } from '../ports/index.js';
 import type { ApiRequest, Progress } from './request.js';
 import { apiUrl } from './url.js';
-
-export const isByteStream = (body: HttpRequest['body']): body is ByteStream =>
-  typeof body === 'object' && Symbol.asyncIterator in body;
 
 /**
  * The request as it goes out, without the token.
  *
  * @throws {MortiseError} `configuration_error`, `api_url_untrusted`.
  */
-export function toWire(base: string, request: ApiRequest): Omit<HttpRequest, 'signal'> {
+export function toWire(base: URL, request: ApiRequest): Omit<HttpRequest, 'signal'> {
   const { path, query, json, onProgress } = request;
   const method = (request.method ?? 'GET').toUpperCase();
   const headers: Record<string, string> = {};

@@ -33,13 +33,25 @@ export async function exchange(
   request: Omit<HttpRequest, 'signal'>,
   options: ExchangeOptions,
 ): Promise<Answer> {
-  const host = new URL(request.url).host;
-  const guard = createGuard({ ...options, clock, host });
-  const { body } = request;
-  const sent =
-    typeof body === 'object' && Symbol.asyncIterator in body
-      ? { ...request, body: watch(body, guard.touch), signal: guard.signal }
-      : { ...request, signal: guard.signal };
+  const { method, url, headers: fields, body } = request;
+  const { timeoutMs, signal, inFlight } = options;
+  const guard = createGuard({
+    clock,
+    timeoutMs,
+    signal,
+    inFlight,
+    // Parsed only for an error: this is on the way of every request.
+    get host() {
+      return new URL(url).host;
+    },
+  });
+  const sent: HttpRequest = {
+    method,
+    url,
+    headers: fields,
+    body: isByteStream(body) ? watch(body, guard.touch) : body,
+    signal: guard.signal,
+  };
   // The microtask turns a transport that throws at once into one that rejects.
   const { status, headers, body: received } = await guard.wait(Promise.resolve(sent).then(http));
   const reading = (bytes: ByteStream): Pick<Answer, 'bytes' | 'stream'> => ({
@@ -55,8 +67,11 @@ export async function exchange(
   };
 }
 
+export const isByteStream = (body: HttpRequest['body']): body is ByteStream =>
+  typeof body === 'object' && Symbol.asyncIterator in body;
+
 async function* readOn(body: ByteStream, guard: Guard): ByteStream {
-  const chunks = body[Symbol.asyncIterator]();
+  const chunks = passOn(body);
   try {
     for (;;) {
       const { done, value } = await guard.wait(chunks.next());
@@ -66,6 +81,11 @@ async function* readOn(body: ByteStream, guard: Guard): ByteStream {
   } finally {
     guard.abort();
   }
+}
+
+/** A body that is none fails like one that breaks off, when it is read. */
+async function* passOn(body: ByteStream): AsyncGenerator<Uint8Array, void> {
+  yield* body;
 }
 
 async function* watch(body: ByteStream, moved: () => void): ByteStream {

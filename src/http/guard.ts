@@ -38,7 +38,8 @@ export interface Guard {
   abort(): void;
 }
 
-export function createGuard({ clock, timeoutMs, host, signal, inFlight }: GuardOptions): Guard {
+export function createGuard(options: GuardOptions): Guard {
+  const { clock, timeoutMs, signal, inFlight } = options;
   const controller = new AbortController();
   let touch = () => {};
   return {
@@ -57,13 +58,17 @@ export function createGuard({ clock, timeoutMs, host, signal, inFlight }: GuardO
         const fail = (error: unknown) => {
           free();
           controller.abort();
-          reject(isMortiseError(error) ? error : new MortiseError('network_error', { host }));
+          reject(
+            isMortiseError(error)
+              ? error
+              : new MortiseError('network_error', { host: options.host }),
+          );
         };
         const stop = () => fail(new MortiseError('aborted', {}));
         touch = () => {
           stopTimer();
           stopTimer = clock.after(timeoutMs, () =>
-            fail(new MortiseError('timeout', { host, timeoutMs })),
+            fail(new MortiseError('timeout', { host: options.host, timeoutMs })),
           );
         };
         promise.then((value) => {

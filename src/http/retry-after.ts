@@ -5,7 +5,10 @@
  * @see RFC 9110 section 10.2.3
  */
 export function readRetryAfterMs(value: string | null | undefined, nowMs: number): number | null {
-  if (!value || value.length > 64) return null;
-  const ms = /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
+  const text = value?.trim() ?? '';
+  const isSeconds = /^\d{1,12}(\.\d{1,12})?$/.test(text);
+  // Date.parse takes nearly anything with a number in it for a date.
+  if (!isSeconds && !/^[a-z]{3,9},? [\w :-]{17,30}$/i.test(text)) return null;
+  const ms = isSeconds ? Number(text) * 1000 : Date.parse(text) - nowMs;
   return Number.isFinite(ms) ? Math.max(0, Math.ceil(ms)) : null;
 }

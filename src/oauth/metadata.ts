@@ -28,6 +28,8 @@ export async function discoverMetadata(
   endpointHosts: readonly string[] = [],
 ): Promise<ServerMetadata> {
   let failure = new MortiseError('discovery_failed', { issuer, problem: 'no metadata was found' });
+  // RFC 8414 section 2: an issuer has neither, and the places to ask have no room for them.
+  if (/[?#]/.test(issuer)) throw failure;
   for (const url of wellKnownUrls(issuer)) {
     const { status, json } = await readJson(url);
     if (status === 200) return readMetadata(issuer, json, endpointHosts);

@@ -1,4 +1,5 @@
 import { MortiseError, type ErrorCode, type OAuthRefusal } from '../errors.js';
+import { formEncode } from './token-request.js';
 
 type RefusalCode = 'access_denied' | 'invalid_grant' | 'invalid_client' | 'oauth_error';
 
@@ -15,9 +16,11 @@ export function readRefusal(
   secrets: readonly string[],
   status?: number,
 ): OAuthRefusal {
+  // Also as they were sent, and the longest first, should one begin like another.
+  const hidden = [...secrets, ...secrets.map(formEncode)].sort((a, b) => b.length - a.length);
   const clean = (value: unknown, maxLength: number) => {
     if (typeof value !== 'string') return undefined;
-    const text = secrets.reduce(
+    const text = hidden.reduce(
       (kept, secret) => (secret ? kept.replaceAll(secret, '…') : kept),
       value,
     );

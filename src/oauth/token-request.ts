@@ -32,4 +32,5 @@ export function buildTokenRequest(
 }
 
 /** @see RFC 6749 appendix B */
-const formEncode = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1);
+export const formEncode = (text: string): string =>
+  new URLSearchParams({ '': text }).toString().slice(1);

@@ -50,11 +50,11 @@ export function readTokenResponse(
     const retryAfterMs = readRetryAfterMs(retryAfter, nowMs);
     throw new MortiseError('rate_limited', { status, retryAfterMs });
   }
-  // A refusal counts with 4xx, and with 2xx because some say no politely. A 5xx cannot say no.
-  if (!isSuccess && (status < 400 || status > 403) && (status >= 500 || !refusal.error)) {
+  // A refusal counts with 4xx, and with 2xx because some say no politely. A 3xx or 5xx cannot say no.
+  if (!isSuccess && (status < 400 || status >= 500 || (status > 403 && !refusal.error))) {
     throw new MortiseError('http_error', { ...refusal, status }, { retryable: status >= 500 });
   }
-  if (!isSuccess || refusal.error || body['hasError'] === true) throw refusalError(refusal, hint);
+  if (!isSuccess || body['error'] || body['hasError'] === true) throw refusalError(refusal, hint);
   return readTokenSet(body, status, dialect);
 }
 
@@ -81,12 +81,13 @@ function readTokenSet(
   const accessToken = read('access_token', tokenNames?.accessToken);
   const refreshToken = read('refresh_token') || null;
   const type = read('token_type');
-  const lifetimeS = Number(read('expires_in', tokenNames?.expiresIn) ?? NaN);
+  const expiresIn = read('expires_in', tokenNames?.expiresIn);
+  const lifetimeS = /^(number|string)$/.test(typeof expiresIn) ? Number(expiresIn) : NaN;
   const scope = read('scope');
   check(isToken(accessToken), 'it holds no usable access token');
   check(refreshToken === null || isToken(refreshToken), 'its refresh token is not usable');
   check(
-    type === undefined ? tokenType === 'optional' : /^bearer$/i.test(String(type)),
+    type === undefined ? tokenType === 'optional' : isToken(type) && /^bearer$/i.test(type),
     'its token type is not Bearer',
   );
   return {

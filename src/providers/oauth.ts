@@ -56,6 +56,7 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
   if (apiBaseUrl !== undefined) checkEndpoint(apiBaseUrl, 'apiBaseUrl');
   const fixed = 'tokenEndpoint' in options ? readFixed(options) : undefined;
   const issuer = fixed ? '' : checkEndpoint(options.issuer, 'issuer');
+  if (issuer.includes('?')) throw fail('issuer has a query');
   const { endpointHosts } = options as Partial<DiscoveredOptions>;
 
   return {

@@ -1,6 +1,7 @@
 import { MortiseError } from '../errors.js';
 import { checkEndpoint, isTrusted, parseUrl } from '../oauth/endpoint.js';
 import type { ApiSend, Hints, Provider } from '../oauth/provider.js';
+import { pathSegment } from '../api/url.js';
 import { walkTree, type WalkOptions, type WalkStep } from '../api/walk.js';
 
 /**
@@ -99,7 +100,7 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
   const service = 'grant' in options ? options : undefined;
   const scopes = 'scopes' in options ? options.scopes : [];
   const { apiHosts, ...endpoints } =
-    typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
+    (typeof environment === 'string' ? ENVIRONMENTS[environment] : environment) ?? {};
   const authorizationEndpoint = checkEndpoint(
     endpoints.authorizationEndpoint,
     'authorizationEndpoint',
@@ -138,7 +139,7 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
       };
       const request = connect(async () => (await getApiInfo()).apiUrl);
       const browse: Prevu3dApi['browse'] = async (nodeId, { signal } = {}) => {
-        const path = `v1/nodes/${encodeURIComponent(nodeId)}/browse`;
+        const path = `v1/nodes/${pathSegment(nodeId)}/browse`;
         return readNodes(await (await request({ path, signal })).json());
       };
       return {

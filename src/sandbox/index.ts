@@ -1,5 +1,6 @@
 import { MortiseError } from '../errors.js';
-import type { HttpTransport } from '../ports/index.js';
+import type { HttpRequest } from '../ports/index.js';
+import type { SandboxResponse } from './message.js';
 import { createFaults, type FaultSwitch } from './fault-switches.js';
 import { createGrants } from './grants.js';
 import { oauth } from './oauth.js';
@@ -8,6 +9,7 @@ import { prevu3d } from './prevu3d.js';
 
 export { answerConsent, type ConsentAnswer } from './answer-consent.js';
 export { FAULTS, type FaultName } from './faults.js';
+export type { SandboxResponse } from './message.js';
 export type { FaultSwitch } from './fault-switches.js';
 export type { HttpRequest, HttpResponse, HttpTransport } from '../ports/index.js';
 
@@ -31,8 +33,8 @@ export interface SandboxOptions {
   readonly seed?: string;
 }
 
-/** Answers requests by itself, wherever they would have gone. */
-export type Sandbox = HttpTransport;
+/** Answers requests by itself, wherever they would have gone: an `HttpTransport`. */
+export type Sandbox = (request: HttpRequest) => Promise<SandboxResponse>;
 
 function platformOf<P extends SandboxProvider>(provider: P): (typeof PLATFORMS)[P] {
   if (!Object.hasOwn(PLATFORMS, provider)) {

@@ -79,7 +79,12 @@ async function* oneChunk(text: string): AsyncGenerator<Uint8Array> {
   if (text) yield new TextEncoder().encode(text);
 }
 
-export function toResponse(answer: Answer): HttpResponse {
+/** A response whose headers can also be listed, for whoever serves it. */
+export interface SandboxResponse extends HttpResponse {
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+export function toResponse(answer: Answer): SandboxResponse {
   const text = answer.text ?? (answer.json === undefined ? '' : JSON.stringify(answer.json));
   const headers = new Map([
     ['cache-control', 'no-store'],

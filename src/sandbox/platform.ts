@@ -1,7 +1,7 @@
-import type { HttpRequest, HttpResponse } from '../ports/index.js';
+import type { HttpRequest } from '../ports/index.js';
 import type { Faults, Place } from './fault-switches.js';
 import type { Grants } from './grants.js';
-import { readCall, toResponse, type Answer, type Call } from './message.js';
+import { readCall, toResponse, type Answer, type Call, type SandboxResponse } from './message.js';
 
 export interface Route {
   readonly method: 'GET' | 'POST';
@@ -60,7 +60,7 @@ export async function serve(
   routes: readonly Route[],
   faults: Faults,
   request: HttpRequest,
-): Promise<HttpResponse> {
+): Promise<SandboxResponse> {
   if (request.signal.aborted) throw new Error('The request was aborted.');
   const url = new URL(request.url);
   const here = isLoopback(url)

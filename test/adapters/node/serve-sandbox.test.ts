@@ -1,16 +1,15 @@
 import { createServer, request as httpRequest } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { createSandbox, sandboxEnvironment, type FaultSwitch } from 'mortise/sandbox';
+import { createSandbox, sandboxEnvironment, type FaultSwitch, type Sandbox } from 'mortise/sandbox';
 import { serveSandbox, type ServedSandbox } from '../../../adapters/node/serve-sandbox.js';
-import type { HttpTransport } from '../../../src/ports/index.js';
 
 const open: ServedSandbox[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((served) => served.close()));
 });
 
-async function serve(sandbox: HttpTransport, options = {}): Promise<ServedSandbox> {
+async function serve(sandbox: Sandbox, options = {}): Promise<ServedSandbox> {
   const served = await serveSandbox(sandbox, options);
   open.push(served);
   return served;

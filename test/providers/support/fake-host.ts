@@ -1,0 +1,90 @@
+import { memoryStore, type Host, type KeyValueStore, type VisitRequest } from 'mortise';
+import { webCrypto } from '../../../adapters/web/web-crypto.js';
+import { scriptedHttp, type Reply, type SentRequest } from '../../api/support/scripted-http.js';
+import { createFakeClock, settle, type FakeClock } from '../../support/fake-clock.js';
+
+export type Route = Reply | 'no answer' | ((request: SentRequest) => Reply | Promise<Reply>);
+
+export interface FakeHost extends Host {
+  readonly clock: FakeClock;
+  readonly store: KeyValueStore;
+  /** Every request, in order. */
+  readonly sent: readonly SentRequest[];
+  /** What the platform answers from now on, by method and address without query. */
+  answer(routes: Readonly<Record<string, Route>>): void;
+  /** The addresses the user was shown, in order. */
+  readonly shown: readonly string[];
+  /** The visit that is open. */
+  visit(): VisitRequest;
+  /** Resolves with the authorization address, once it is shown. */
+  consentPage(): Promise<URL>;
+}
+
+export const LOOPBACK_PORT = 8765;
+
+/** A host in memory: a network that answers by address, and a browser in the test's hands. */
+export function createFakeHost(client: Host['client'] = 'public'): FakeHost {
+  const clock = createFakeClock();
+  let routes: Readonly<Record<string, Route>> = {};
+  const shown: string[] = [];
+  let visit: VisitRequest | undefined;
+  const http = scriptedHttp(
+    [
+      async (request) => {
+        const { origin, pathname } = new URL(request.url);
+        const route = routes[`${request.method} ${origin}${pathname}`] ?? { status: 404 };
+        if (route === 'no answer') throw new Error('connection reset');
+        return typeof route === 'function' ? route(request) : route;
+      },
+    ],
+    clock.monotonicMs,
+  );
+  return {
+    http: http.transport,
+    store: memoryStore(),
+    lock: (_name, _timeoutMs, task) => task(true),
+    crypto: webCrypto,
+    clock,
+    client,
+    userAgents: [
+      {
+        async open(request) {
+          visit = request;
+          const { redirect } = request;
+          const redirectUri =
+            'loopback' in redirect
+              ? `http://${redirect.loopback}:${LOOPBACK_PORT}${redirect.path}`
+              : (redirect[0] ?? '');
+          return {
+            redirectUri,
+            navigate: async (authorizationUrl) => void shown.push(authorizationUrl),
+            close: async () => {},
+          };
+        },
+      },
+    ],
+    sent: http.sent,
+    answer: (more) => void (routes = { ...routes, ...more }),
+    shown,
+    visit() {
+      if (!visit) throw new Error('no visit is open');
+      return visit;
+    },
+    async consentPage() {
+      const before = shown.length;
+      for (let round = 0; shown.length === before && round < 20; round += 1) await settle();
+      const url = shown.at(-1);
+      if (shown.length === before || !url) throw new Error('no page was shown');
+      return new URL(url);
+    },
+  };
+}
+
+export const form = (body: string): Record<string, string> =>
+  Object.fromEntries(new URLSearchParams(body));
+
+export const json = (value: unknown, status = 200): Reply => ({
+  status,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(value),
+});
