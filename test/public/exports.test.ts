@@ -1,0 +1,32 @@
+// The names each entry promises. Here and in every file of this folder: public entries only, since the
+// folder runs on the sources and again on the built package.
+import * as core from 'mortise';
+import * as node from 'mortise/node';
+import * as oauth from 'mortise/providers/oauth';
+import * as prevu3d from 'mortise/providers/prevu3d';
+import * as sandbox from 'mortise/sandbox';
+
+test.each<[entry: string, exported: object, names: string[]]>([
+  ['mortise', core, ['createSession', 'isMortiseError', 'memoryStore', 'MortiseError']],
+  ['mortise/node', node, ['createNodeHost', 'fetchTransport', 'fileStore', 'serveSandbox']],
+  ['mortise/providers/oauth', oauth, ['oauth']],
+  ['mortise/providers/prevu3d', prevu3d, ['prevu3d']],
+  ['mortise/sandbox', sandbox, ['createSandbox']],
+])('%s exports its functions', (_, exported, names) => {
+  const functions = Object.entries(exported).flatMap(([name, value]) =>
+    typeof value === 'function' ? [name] : [],
+  );
+  expect(functions).toEqual(expect.arrayContaining(names));
+});
+
+test('mortise exports the state machine as data', () => {
+  expect(core.TRANSITIONS).toMatchObject({ signedOut: expect.any(Object) });
+  expect(JSON.parse(JSON.stringify(core.TRANSITIONS))).toEqual(core.TRANSITIONS);
+});
+
+test('an error is recognised without its class', () => {
+  const error = new core.MortiseError('aborted', {});
+  expect(error).toBeInstanceOf(Error);
+  expect(core.isMortiseError(error)).toBe(true);
+  expect(core.isMortiseError(new Error('aborted'))).toBe(false);
+});
