@@ -1,5 +1,5 @@
 import { MortiseError } from '../errors.js';
-import type { ByteStream, Host, HttpRequest, HttpResponse } from '../ports/index.js';
+import type { ByteStream, Host, HttpRequest, HttpResponse, HttpTransport } from '../ports/index.js';
 import { createGuard, type Guard, type InFlight } from './guard.js';
 
 export interface ExchangeOptions {
@@ -52,8 +52,7 @@ export async function exchange(
     body: isByteStream(body) ? watch(body, guard.touch) : body,
     signal: guard.signal,
   };
-  // The microtask turns a transport that throws at once into one that rejects.
-  const { status, headers, body: received } = await guard.wait(Promise.resolve(sent).then(http));
+  const { status, headers, body: received } = await guard.wait(call(http, sent));
   const reading = (bytes: ByteStream): Pick<Answer, 'bytes' | 'stream'> => ({
     bytes: (maxBytes) => guard.wait(readAll(bytes, maxBytes)),
     stream: () => readOn(bytes, guard),
@@ -69,6 +68,10 @@ export async function exchange(
 
 export const isByteStream = (body: HttpRequest['body']): body is ByteStream =>
   typeof body === 'object' && Symbol.asyncIterator in body;
+
+/** A transport that throws at once is one that rejects. */
+const call = async (http: HttpTransport, request: HttpRequest): Promise<HttpResponse> =>
+  http(request);
 
 async function* readOn(body: ByteStream, guard: Guard): ByteStream {
   const chunks = passOn(body);

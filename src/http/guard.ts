@@ -38,39 +38,33 @@ export interface Guard {
   abort(): void;
 }
 
+const nothing = () => {};
+
 export function createGuard(options: GuardOptions): Guard {
   const { clock, timeoutMs, signal, inFlight } = options;
   const controller = new AbortController();
-  let touch = () => {};
+  let touch = nothing;
   return {
     signal: controller.signal,
-    touch: () => touch(),
     abort: () => controller.abort(),
+    touch: () => touch(),
     wait: (promise) =>
       new Promise((resolve, reject) => {
-        let stopTimer = () => {};
+        let stopTimer = nothing;
         const free = () => {
           stopTimer();
-          touch = () => {};
+          touch = nothing;
           signal?.removeEventListener('abort', stop);
           inFlight.stops.delete(stop);
         };
         const fail = (error: unknown) => {
           free();
           controller.abort();
-          reject(
-            isMortiseError(error)
-              ? error
-              : new MortiseError('network_error', { host: options.host }),
-          );
+          const { host } = options;
+          reject(isMortiseError(error) ? error : new MortiseError('network_error', { host }));
         };
         const stop = () => fail(new MortiseError('aborted', {}));
-        touch = () => {
-          stopTimer();
-          stopTimer = clock.after(timeoutMs, () =>
-            fail(new MortiseError('timeout', { host: options.host, timeoutMs })),
-          );
-        };
+        const expire = () => fail(new MortiseError('timeout', { host: options.host, timeoutMs }));
         promise.then((value) => {
           free();
           resolve(value);
@@ -78,6 +72,10 @@ export function createGuard(options: GuardOptions): Guard {
         if (signal?.aborted || inFlight.isClosed) return stop();
         signal?.addEventListener('abort', stop);
         inFlight.stops.add(stop);
+        touch = () => {
+          stopTimer();
+          stopTimer = clock.after(timeoutMs, expire);
+        };
         touch();
       }),
   };
