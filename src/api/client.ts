@@ -54,7 +54,7 @@ export function createApiClient(
 
     let accessToken = await token(undefined, signal);
     let isRenewed = false;
-    for (let retry = 0; ; ) {
+    for (let retry = 0; ;) {
       let failure: unknown;
       let askedMs: number | null = null;
       let answer: Answer | undefined;

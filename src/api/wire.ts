@@ -17,13 +17,21 @@ export function toWire(base: URL, request: ApiRequest): Omit<HttpRequest, 'signa
   for (const [name, value] of Object.entries(request.headers ?? {})) {
     headers[name.toLowerCase()] = value;
   }
-  const body = json === undefined ? request.body : JSON.stringify(json);
+  const body = json === undefined ? request.body : toJson(json);
   if (body !== undefined && /^(GET|HEAD)$/.test(method)) {
     throw new MortiseError('configuration_error', { problem: `a ${method} request has no body` });
   }
   const url = apiUrl(base, path, query);
   const watched = body && onProgress ? counted(body, onProgress, headers) : body;
   return { method, url, headers, body: watched };
+}
+
+function toJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    throw new MortiseError('configuration_error', { problem: 'json holds what JSON cannot' });
+  }
 }
 
 function counted(

@@ -35,6 +35,7 @@ export async function exchange(
 ): Promise<Answer> {
   const { method, url, headers: fields, body } = request;
   const { timeoutMs, signal, inFlight } = options;
+  if (signal?.aborted || inFlight.isClosed) throw new MortiseError('aborted', {});
   const guard = createGuard({
     clock,
     timeoutMs,

@@ -110,6 +110,7 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
 
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   if (!clientId) throw fail('clientId is missing');
+  if (!apiHosts?.length) throw fail('apiHosts must name at least one host');
   if (service && !service.clientSecret) throw fail('clientSecret is missing');
   if (!service && 'clientSecret' in options) throw fail('a native app has no client secret');
   if (!service && !scopes.length) throw fail('scopes must name at least one scope');

@@ -88,7 +88,9 @@ describe('a path cannot leave the API base', () => {
 
   test('case 157: a base without a path is no way to another host either', async () => {
     for (const path of ['https:/\\evil.example', '//evil.example', 'https://evil.example']) {
-      const error = await failureOf((async () => apiUrl(new URL('https://api.example'), path, undefined))());
+      const error = await failureOf(
+        (async () => apiUrl(new URL('https://api.example'), path, undefined))(),
+      );
       expect(error.details).toEqual({ host: 'evil.example' });
     }
   });

@@ -466,3 +466,12 @@ describe('case 102: JSON, or undefined', () => {
     fc.assert(fc.property(fc.uint8Array(), (data) => void readJsonText(data)));
   });
 });
+
+test('a request that was aborted before it began is never sent', async () => {
+  const { begin, caller, inFlight, sent } = setup(never);
+  caller.abort();
+  await expect(begin()).rejects.toMatchObject(ours('aborted'));
+  stopAll(inFlight);
+  await expect(begin()).rejects.toMatchObject(ours('aborted'));
+  expect(sent).toEqual([]);
+});

@@ -1,7 +1,7 @@
 import { memoryStore, type Host, type KeyValueStore, type VisitRequest } from 'mortise';
 import { webCrypto } from '../../../adapters/web/web-crypto.js';
 import { scriptedHttp, type Reply, type SentRequest } from '../../api/support/scripted-http.js';
-import { createFakeClock, settle, type FakeClock } from '../../support/fake-clock.js';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.js';
 
 export type Route = Reply | 'no answer' | ((request: SentRequest) => Reply | Promise<Reply>);
 
@@ -16,7 +16,7 @@ export interface FakeHost extends Host {
   readonly shown: readonly string[];
   /** The visit that is open. */
   visit(): VisitRequest;
-  /** Resolves with the authorization address, once it is shown. */
+  /** Resolves with the next authorization address that is shown. */
   consentPage(): Promise<URL>;
 }
 
@@ -27,6 +27,7 @@ export function createFakeHost(client: Host['client'] = 'public'): FakeHost {
   const clock = createFakeClock();
   let routes: Readonly<Record<string, Route>> = {};
   const shown: string[] = [];
+  const waiting: ((page: URL) => void)[] = [];
   let visit: VisitRequest | undefined;
   const http = scriptedHttp(
     [
@@ -57,7 +58,10 @@ export function createFakeHost(client: Host['client'] = 'public'): FakeHost {
               : (redirect[0] ?? '');
           return {
             redirectUri,
-            navigate: async (authorizationUrl) => void shown.push(authorizationUrl),
+            async navigate(authorizationUrl) {
+              shown.push(authorizationUrl);
+              for (const show of waiting.splice(0)) show(new URL(authorizationUrl));
+            },
             close: async () => {},
           };
         },
@@ -70,13 +74,7 @@ export function createFakeHost(client: Host['client'] = 'public'): FakeHost {
       if (!visit) throw new Error('no visit is open');
       return visit;
     },
-    async consentPage() {
-      const before = shown.length;
-      for (let round = 0; shown.length === before && round < 20; round += 1) await settle();
-      const url = shown.at(-1);
-      if (shown.length === before || !url) throw new Error('no page was shown');
-      return new URL(url);
-    },
+    consentPage: () => new Promise((resolve) => waiting.push(resolve)),
   };
 }
 
