@@ -43,11 +43,13 @@ export function createRedirectionEndpoint(
   const resultPages = new Map<string, LandingPage>();
   const taken = new WeakSet<Duplex>();
   let unanswered = 0;
-  let isPageOwed = false; // a browser was sent to a result page and has not fetched it yet
+  /** Redirects that were answers, and the page each led to: a reload is told the same. */
+  const pathsByTarget = new Map<string, string>();
+  let pagesOwed = 0; // browsers that were sent to a result page and have not fetched it yet
   let isClosing = false;
   let onSettled = () => {};
   const settle = () => {
-    if (unanswered === 0 && !isPageOwed) onSettled();
+    if (unanswered === 0 && pagesOwed === 0) onSettled();
   };
 
   async function answerRedirect(target: string, response: ServerResponse) {
@@ -62,12 +64,14 @@ export function createRedirectionEndpoint(
     const name = outcome.kind === 'signedIn' ? 'signed-in' : 'not-signed-in';
     const path = `${pathname.replace(/\/$/, '')}/${name}`;
     resultPages.set(path, buildLandingPage(200, texts, outcome));
-    isPageOwed ||= !response.destroyed;
-    send(
-      response,
-      { status: 303, headers: SECURITY_HEADERS, body: '' },
-      { Location: origin + path },
-    );
+    pathsByTarget.set(target, path);
+    sendTo(path, response);
+  }
+
+  function sendTo(path: string, response: ServerResponse) {
+    if (!response.destroyed) pagesOwed += 1;
+    const moved = { status: 303, headers: SECURITY_HEADERS, body: '' };
+    send(response, moved, { Location: origin + path });
   }
 
   return {
@@ -87,12 +91,14 @@ export function createRedirectionEndpoint(
       if (request.method !== 'GET') return refuse(405, { Allow: 'GET' });
       if (page) {
         response.once('close', () => {
-          isPageOwed = false;
+          pagesOwed = Math.max(0, pagesOwed - 1);
           settle();
         });
         return send(response, page);
       }
       if (!isNavigation(request)) return refuse(403);
+      const known = pathsByTarget.get(target);
+      if (known) return sendTo(known, response);
       if (isClosing) return send(response, buildLandingPage(400, texts, { kind: 'ignored' }));
       answerRedirect(target, response).catch(() => {
         const error = new MortiseError('aborted', {});

@@ -15,14 +15,16 @@ export async function showOrganization(session, terminal, signal) {
   for await (const { node, parentId } of session.api.walk(info.organization.id, { signal })) {
     children.set(parentId, [...(children.get(parentId) ?? []), node]);
     count += 1;
-    terminal.wait(`browsing, ${count} nodes so far`);
+    terminal.wait(`browsing, ${plural(count, 'node')} so far`);
   }
   terminal.stopWaiting();
   terminal.print(`\n${info.organization.name ?? info.organization.id}`);
   printTree(terminal, children, info.organization.id, '');
   const divisions = children.get(info.organization.id)?.length ?? 0;
-  terminal.print(`\n${divisions} divisions, ${count} nodes in all.`);
+  terminal.print(`\n${plural(divisions, 'division')}, ${plural(count, 'node')} in all.`);
 }
+
+const plural = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 function printTree(terminal, children, parentId, indent) {
   const nodes = children.get(parentId) ?? [];
@@ -52,8 +54,9 @@ function showToken({ state }, terminal) {
   if (state.name !== 'signedIn') return;
   terminal.step('Granted', state.scopes.join(' ') || 'nothing in particular');
   const end = state.expiresAtMs;
+  const time = { dateStyle: 'medium', timeStyle: 'short' };
   terminal.step(
     'Token',
-    end === null ? 'good until refused' : `good until ${new Date(end).toLocaleString()}`,
+    `good until ${end === null ? 'refused' : new Date(end).toLocaleString([], time)}`,
   );
 }

@@ -1,11 +1,12 @@
 // Signs in, finds the API, browses, and keeps the session for the next run.
-import { createSession, isMortiseError } from 'mortise';
+import { createSession, isMortiseError, memoryStore } from 'mortise';
 import { createNodeHost, fileStore } from 'mortise/node';
 import { showGranted, showOrganization } from './data.mjs';
 import { readOptions, stateDirectory, USAGE } from './options.mjs';
 import { choosePlatform } from './platform.mjs';
 import { createTerminal } from './terminal.mjs';
 
+const directory = stateDirectory();
 const terminal = createTerminal(process.stdout);
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
@@ -13,42 +14,55 @@ process.once('SIGTERM', () => stop.abort());
 
 async function main(options) {
   const platform = await choosePlatform(options, terminal);
-  const directory = stateDirectory();
   const host = createNodeHost({
-    store: fileStore({ directory }),
+    store: platform.isTemporary ? memoryStore() : fileStore({ directory }),
     ...(platform.openBrowser && { openBrowser: platform.openBrowser }),
   });
   const session = createSession({ host, provider: platform.provider });
   try {
-    await session.restore();
-    if (options.signOut) {
-      const { name } = session.state;
-      await session.signOut();
-      terminal.step('Signed out', name === 'signedIn' ? directory : 'nobody was signed in');
-      return;
-    }
-    if (session.state.name === 'signedIn') {
+    if (options.signOut) return await signOut(session);
+    if (await hasToken(session)) {
       terminal.step('Session', `restored from ${directory}, no browser needed`);
     } else {
       await signIn(session);
+      const kept = platform.isTemporary ? 'until this program ends' : `kept in ${directory}`;
+      terminal.step('Signed in', kept);
     }
     const show = options.issuer ? showGranted : showOrganization;
     await show(session, terminal, stop.signal);
-    terminal.note('Run it again: the session is restored.  End it: npm start -- --sign-out');
+    if (platform.isTemporary) return;
+    const again = ['npm start --', ...options.args].join(' ');
+    terminal.note(`Run it again: the session is restored.  End it: ${again} --sign-out`);
   } finally {
     await session.close();
     await platform.close();
   }
 }
 
+/** From the store, and renewed if need be. `false` when the user has to sign in. */
+async function hasToken(session) {
+  try {
+    await session.getAccessToken({ signal: stop.signal });
+    return true;
+  } catch (error) {
+    if (!isMortiseError(error) || error.code !== 'sign_in_required') throw error;
+    const { reason } = error.details;
+    if (reason === 'rejected') terminal.step('Session', 'ended by the server, so sign in again');
+    if (reason === 'damaged') terminal.step('Session', 'cannot be read, so sign in again');
+    return false;
+  }
+}
+
 async function signIn(session) {
   const off = session.onChange(({ event, error }) => {
     const { state } = session;
-    if (event === 'addressReady') terminal.step('Sign-in', 'your browser opens the consent page');
+    if (event === 'addressReady') terminal.step('Sign-in', 'opening the consent page');
     if (event === 'windowLost') {
       terminal.step('No browser', `${error?.hint ?? ''}\n${state.authorizationUrl}`);
     }
-    if (state.name === 'authorizing') terminal.wait('waiting for you', state.expiresAtMs);
+    if (state.name === 'authorizing' && state.authorizationUrl) {
+      terminal.wait('waiting for you', state.expiresAtMs);
+    }
     if (state.name === 'exchanging') terminal.wait('exchanging the code');
   });
   try {
@@ -57,7 +71,13 @@ async function signIn(session) {
     off();
     terminal.stopWaiting();
   }
-  terminal.step('Signed in', `the session is kept in ${stateDirectory()}`);
+}
+
+async function signOut(session) {
+  await session.restore();
+  const isSignedIn = session.state.name === 'signedIn';
+  await session.signOut();
+  terminal.step('Signed out', isSignedIn ? `forgotten in ${directory}` : 'nobody was signed in');
 }
 
 try {

@@ -9,10 +9,9 @@ const nothing = async () => {};
 
 /** The provider to sign in at; a sandbox is started when none is named. */
 export async function choosePlatform(options, terminal) {
-  const { issuer, clientId, provider, environment, scopes, redirectUri } = options;
+  const { issuer, clientId, clientSecret, provider, environment, scopes, redirectUri } = options;
   if (issuer) {
     terminal.title(`OAuth server ${issuer}`);
-    const clientSecret = process.env.CLIENT_SECRET;
     const chosen = oauth({
       issuer,
       clientId,
@@ -35,32 +34,38 @@ export async function choosePlatform(options, terminal) {
   }
   if (provider)
     throw new MortiseError('configuration_error', { problem: `no provider ${provider}` });
+  terminal.title('Prevu3D sandbox, on this machine');
   return sandbox(options, terminal);
 }
 
-async function sandbox({ port, scopes = SCOPES }, terminal) {
-  terminal.title('Prevu3D sandbox, on this machine');
-  const served = await serve(
-    createSandbox({ provider: 'prevu3d', nowMs: Date.now }),
-    port,
-    terminal,
-  );
-  terminal.step('Sandbox', served.url);
+async function sandbox({ port, scopes = SCOPES, signOut }, terminal) {
+  const url = `http://localhost:${port}`;
+  // To forget a session nobody has to be asked.
+  const served = signOut ? { url, close: nothing } : await serve(port, terminal);
+  if (!signOut) terminal.step('Sandbox', served.url);
   const provider = prevu3d({
     clientId: 'mortise-sample',
     scopes,
     environment: sandboxEnvironment('prevu3d', served.url),
   });
-  return { provider, close: served.close, openBrowser: (url) => openOrPlay(url, terminal) };
+  return {
+    provider,
+    close: served.close,
+    openBrowser: (address) => openOrPlay(address, terminal),
+    // A session belongs to the server it came from, and nobody will find this one there again.
+    isTemporary: served.url !== url,
+  };
 }
 
-/** Always the same port, if it can be had: the stored session belongs to the server it came from. */
-async function serve(sandboxPlatform, port, terminal) {
+/** Always the same port, if it can be had. */
+async function serve(port, terminal) {
+  const platform = createSandbox({ provider: 'prevu3d', nowMs: Date.now });
   try {
-    return await serveSandbox(sandboxPlatform, { port });
-  } catch {
-    terminal.step('Port taken', `${port} is in use, so another one, and a new sign-in`);
-    return serveSandbox(sandboxPlatform);
+    return await serveSandbox(platform, { port });
+  } catch ({ code }) {
+    const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be had (${code})`;
+    terminal.step('Port', `${port} ${why}, so another one, and a sign-in for this run only`);
+    return serveSandbox(platform);
   }
 }
 
@@ -69,7 +74,7 @@ async function openOrPlay(url, terminal) {
   try {
     await createSystemBrowser()(url);
   } catch {
-    terminal.step('No display', 'so this program plays the user, who clicks Allow');
+    terminal.step('No browser', 'so this program plays the user, who clicks Allow');
     const redirect = await answerConsent(fetchTransport(), url, { decision: 'allow' });
     // Not waited for: the page is answered when the sign-in is through, which waits for us.
     void fetch(redirect).catch(() => {});

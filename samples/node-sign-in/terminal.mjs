@@ -1,28 +1,39 @@
 const WIDTH = 12;
 
-/** Lines a person enjoys: steps that stay, and one line that says what is being waited for. */
+/** Lines a person enjoys: steps that stay, and below them one that says what is being waited for. */
 export function createTerminal(stream) {
   const isLive = stream.isTTY === true;
   const style = (code) => (text) =>
     isLive && !process.env.NO_COLOR ? `\x1b[${code}m${text}\x1b[0m` : text;
   const [bold, faint, green, red] = [1, 2, 32, 31].map(style);
-  let waiting;
-  let shown = '';
+  let waiting = null;
+  let ticking;
+  let told = '';
+  // Whoever reads may stop early, as `head` does; nothing is wrong then.
+  stream.on('error', () => {});
 
-  const clear = () => isLive && stream.write('\r\x1b[K');
+  /** Over what is there and then to its end: cleared first, the line would flicker. */
+  const draw = () => {
+    const line = isLive && waiting?.();
+    if (line) stream.write(`\r${faint(line.slice(0, (stream.columns || 80) - 1))}\x1b[K`);
+  };
+  const clear = () => {
+    if (isLive && waiting) stream.write('\r\x1b[K');
+  };
   const print = (text) => {
     clear();
     stream.write(`${text}\n`);
+    draw();
   };
   const left = (untilMs) => {
     const seconds = Math.max(0, Math.round((untilMs - Date.now()) / 1000));
-    return `, ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} left (Ctrl-C stops)`;
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} left, Ctrl-C stops`;
   };
   const stopWaiting = () => {
-    clearInterval(waiting);
-    waiting = undefined;
-    shown = '';
     clear();
+    clearInterval(ticking);
+    waiting = null;
+    told = '';
   };
   return {
     print,
@@ -31,22 +42,18 @@ export function createTerminal(stream) {
     note: (text) => print(`\n${faint(text)}`),
     step: (name, text) => {
       const [first, ...rest] = text.split('\n');
-      print(`  ${green('●')} ${name.padEnd(WIDTH)} ${first}`);
-      for (const line of rest) print(line);
+      print([`  ${green('●')} ${name.padEnd(WIDTH)} ${first}`, ...rest].join('\n'));
     },
-    fail: (message, hint) => print(`\n  ${red('✗')} ${bold(message)}\n    ${hint}`),
-    /** Told once where lines cannot be rewritten. */
+    fail: (message, hint) =>
+      print(`  ${red('✗')} ${bold(message)}\n${hint.replace(/^(?=.)/gm, '    ')}\n`),
+    /** Told once, and only if it may take long, where lines cannot be rewritten. */
     wait: (text, untilMs) => {
-      clearInterval(waiting);
-      const line = () => `    ${text}${untilMs ? left(untilMs) : ' …'}`;
-      if (!isLive) {
-        if (untilMs && shown !== text) print(line());
-        shown = text;
-        return;
-      }
-      const draw = () => stream.write(`\r\x1b[K${faint(line())}`);
+      clearInterval(ticking);
+      waiting = () => `  … ${text}${untilMs ? ` (${left(untilMs)})` : ''}`;
       draw();
-      if (untilMs) waiting = setInterval(draw, 1000).unref();
+      if (untilMs && isLive) ticking = setInterval(draw, 1000).unref();
+      if (untilMs && !isLive && told !== text) print(waiting());
+      told = text;
     },
     stopWaiting,
   };

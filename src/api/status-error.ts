@@ -1,6 +1,6 @@
 import { MortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
 import type { Answer } from '../http/exchange.js';
-import { readRetryAfterMs } from '../http/retry-after.js';
+import { readRetryAfterMs } from '../oauth/retry-after.js';
 
 /**
  * What a status outside 2xx means. The body is not looked at: whatever it says, it says it to the author.

@@ -24,7 +24,9 @@ export function readRefusal(
       (kept, secret) => (secret ? kept.replaceAll(secret, '…') : kept),
       value,
     );
-    return text.replace(/[^\x20-\x7e…]+/g, ' ').slice(0, maxLength) || undefined;
+    // A secret in another spelling, Base64 or encoded twice, is still long and no word.
+    const words = text.replace(/\S{20,}/g, (run) => (/^[a-z_]+$/i.test(run) ? run : '…'));
+    return words.replace(/[^\x20-\x7e…]+/g, ' ').slice(0, maxLength) || undefined;
   };
   const error = clean(fields.error, 60);
   const errorDescription = clean(fields.error_description, 200);

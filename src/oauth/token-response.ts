@@ -1,5 +1,5 @@
 import { MortiseError, type ErrorCode } from '../errors.js';
-import { readRetryAfterMs } from '../http/retry-after.js';
+import { readRetryAfterMs } from './retry-after.js';
 import type { Dialect } from './provider.js';
 import { readRefusal, refusalError } from './refusal.js';
 
@@ -46,8 +46,8 @@ export function readTokenResponse(
     json !== null && typeof json === 'object' && !Array.isArray(json) ? { ...json } : {};
   const isSuccess = status >= 200 && status < 300;
   const refusal = readRefusal(body, secrets, status);
-  if (status === 429) {
-    const retryAfterMs = readRetryAfterMs(retryAfter, nowMs);
+  const retryAfterMs = readRetryAfterMs(retryAfter, nowMs);
+  if (status === 429 || (status === 503 && retryAfterMs !== null)) {
     throw new MortiseError('rate_limited', { status, retryAfterMs });
   }
   // A refusal counts with 4xx, and with 2xx because some say no politely. A 3xx or 5xx cannot say no.

@@ -27,6 +27,7 @@ export function startAttempt(
   const startedAtMs = clock.nowMs();
   const startedMonotonicMs = clock.monotonicMs();
   const controller = new AbortController();
+  const before = context.leaving;
 
   let expected: Authorization | undefined;
   let acceptedCode: string | undefined;
@@ -91,7 +92,10 @@ export function startAttempt(
     issue(context, { code, redirectUri, codeVerifier }, () => {
       if (phase === 'waiting') phase = 'saving';
       return phase === 'saving';
-    }).then(() => finish({ kind: 'signedIn' }), fail);
+    }).then((isKept) => {
+      if (isKept) finish({ kind: 'signedIn' });
+      else fail(new MortiseError('sign_in_cancelled', {}));
+    }, fail);
     return verdict;
   };
 
@@ -118,7 +122,8 @@ export function startAttempt(
 
   let visit: UserAgentVisit | undefined;
   const open = async () => {
-    if (previous) await previous.done.catch(() => {});
+    if (before) await before;
+    if (isOver()) return;
     visit = await openVisit(context, request);
     prepare(visit).catch(fail);
   };
@@ -127,6 +132,8 @@ export function startAttempt(
   const leave = async (outcome: RedirectOutcome) => {
     if (outcome.kind === 'failed') {
       await restore(context).catch(() => {});
+      // One that is being saved decides first what there is to go back to.
+      await before;
       // A sign-in that gave way, or was signed out of, has nothing to say about the state any more.
       if (context.attempt === attempt) backToBefore(context, outcome.error);
     }
@@ -140,9 +147,15 @@ export function startAttempt(
   };
 
   const attempt: Attempt = { done: verdict.then(leave), receive, end };
-  attempt.done.catch(() => {}); // Whoever waits for it has a promise of their own.
+  const left = () => {
+    if (context.leaving === leaving) context.leaving = null;
+  };
+  const leaving: Promise<void> = Promise.allSettled([before, attempt.done]).then(left);
+  context.leaving = leaving;
   context.attempt = attempt;
-  machine.dispatch(previous ? 'signInRestarted' : 'signInRequested', shown);
+  // One cut in two may be at its second half.
+  const isBusy = /^(authorizing|exchanging)$/.test(machine.state.name);
+  machine.dispatch(previous || isBusy ? 'signInRestarted' : 'signInRequested', shown);
   // A listener may have ended it already.
   if (!isOver()) opening = open().catch(fail);
   return attempt;

@@ -29,6 +29,24 @@ export async function beginSignIn(
 
 /** The second half, from the redirect: the attempt was stored under this account and is given out once. */
 export async function finishSignIn(context: Context, redirectUrl: string): Promise<void> {
+  const finishing = finish(context, redirectUrl, context.leaving);
+  const leaving: Promise<void> = finishing.then(noop, noop).then(() => {
+    if (context.leaving === leaving) context.leaving = null;
+  });
+  context.leaving = leaving;
+  return finishing;
+}
+
+const noop = () => {};
+
+async function finish(
+  context: Context,
+  redirectUrl: string,
+  before: Promise<void> | null,
+): Promise<void> {
+  const { signOuts } = context;
+  const isOver = () => context.signOuts !== signOuts || context.attempt !== null;
+  const cancelled = () => new MortiseError('sign_in_cancelled', {});
   const { endpoint, provider, machine, store, host, inFlight } = context;
   const begun = await store.takeAttempt(parseUrl(redirectUrl)?.searchParams.get('state') ?? null);
   if (!begun) throw notOurs();
@@ -37,7 +55,9 @@ export async function finishSignIn(context: Context, redirectUrl: string): Promi
   if (nowMs > expiresAtMs || nowMs < startedAtMs) {
     throw new MortiseError('sign_in_timeout', { timeoutMs: expiresAtMs - startedAtMs });
   }
+  await before;
   await restore(context);
+  if (isOver()) throw cancelled();
   machine.dispatch('signInRequested', {
     name: 'authorizing',
     startedAtMs,
@@ -50,10 +70,16 @@ export async function finishSignIn(context: Context, redirectUrl: string): Promi
     const code = readAuthorizationCode(redirectUrl, begun, await endpoint.metadata(), provider);
     if (code === null) throw notOurs();
     machine.dispatch('redirectReceived', { name: 'exchanging' });
-    await issue(context, { code, redirectUri, codeVerifier }, () => !inFlight.isClosed);
+    if (isOver()) throw cancelled();
+    const isKept = await issue(
+      context,
+      { code, redirectUri, codeVerifier },
+      () => !inFlight.isClosed && !isOver(),
+    );
+    if (!isKept) throw cancelled();
   } catch (error) {
     const failure = ourError(error);
-    backToBefore(context, failure);
+    if (!isOver()) backToBefore(context, failure);
     throw failure;
   }
 }

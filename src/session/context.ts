@@ -48,4 +48,8 @@ export interface Context {
   /** The server asked to be left alone until then (monotonic). */
   pause: { readonly untilMs: number; readonly error: MortiseError } | null;
   signingOut: Promise<void> | null;
+  /** Counts what `generation` cannot yet: a sign-out that still reads the store to know whom it signs out. */
+  signOuts: number;
+  /** Sign-ins that are over but still hold a port or a window: the next one opens after them. */
+  leaving: Promise<void> | null;
 }

@@ -79,6 +79,8 @@ export function createSession<Api extends { request: ApiSend }>(
     restored: null,
     renewing: null,
     signingOut: null,
+    signOuts: 0,
+    leaving: null,
     failures: 0,
     pause: null,
   };

@@ -8,6 +8,7 @@ const LOCK_TIMEOUT_MS = 5_000;
 /**
  * Exchanges a code and makes the answer the session, whoever was signed in before.
  *
+ * @returns Whether it is the session now: not when the sign-in or the user has left meanwhile.
  * @param mayCommit Asked once, when the tokens are here: `false` if the sign-in has ended meanwhile.
  * @throws {MortiseError} Why there is no session. Tokens that are not kept are revoked.
  */
@@ -15,7 +16,7 @@ export async function issue(
   context: Context,
   grant: { readonly code: string; readonly redirectUri: string; readonly codeVerifier: string },
   mayCommit: () => boolean,
-): Promise<void> {
+): Promise<boolean> {
   const { endpoint, store, host, machine, key, generation } = context;
   const issued = await endpoint.request('exchange', {
     grant_type: 'authorization_code',
@@ -24,22 +25,26 @@ export async function issue(
     code_verifier: grant.codeVerifier,
   });
   const isLate = () => context.generation !== generation;
-  if (isLate() || !mayCommit()) return endpoint.revoke(issued);
+  const refuse = () => endpoint.revoke(issued).then(() => false);
+  if (isLate() || !mayCommit()) return refuse();
   const fresh = fromAnswer(context, issued, null);
   try {
-    await host.lock(key, LOCK_TIMEOUT_MS, () => store.save(fresh));
+    await host.lock(key, LOCK_TIMEOUT_MS, async () => {
+      if (!isLate()) await store.save(fresh);
+    });
   } catch (error) {
     void endpoint.revoke(issued);
     throw error;
   }
   // Signed out while it was being saved: the removal waits its turn behind the save.
-  if (isLate()) return endpoint.revoke(issued);
+  if (isLate()) return refuse();
   // From here on every answer to a request of the former session is late.
   context.generation += 1;
   context.held = { ...fresh, storedRevision: fresh.revision };
   context.failures = 0;
   context.pause = null;
   machine.dispatch('tokensIssued', signedInState(fresh));
+  return true;
 }
 
 /** A sign-in that failed leaves things as they were: signed in, if one was. */

@@ -1,5 +1,5 @@
 import { MortiseError, isMortiseError, type AnyMortiseError } from '../errors.js';
-import type { Context, HeldSession } from './context.js';
+import type { Context } from './context.js';
 import {
   fromAnswer,
   fromStore,
@@ -33,6 +33,7 @@ async function run(context: Context, isMet: () => boolean): Promise<void> {
   const { machine, host, generation, pause } = context;
   const isLate = () => context.generation !== generation;
   if (pause && host.clock.monotonicMs() < pause.untilMs) throw pause.error;
+  const shown = context.held ? 'refreshing' : 'exchanging';
   if (context.held) machine.dispatch('refreshDue', { name: 'refreshing' });
   else machine.dispatch('tokensRequested', { name: 'exchanging' });
   try {
@@ -40,13 +41,20 @@ async function run(context: Context, isMet: () => boolean): Promise<void> {
   } catch (error) {
     // Too late to matter: whoever signed in or out meanwhile has decided.
     if (isLate()) return;
-    throw await settleFailure(context, error);
+    // A sign-in that failed meanwhile has put the session back to signedIn.
+    if (context.held) machine.dispatch('refreshDue', { name: 'refreshing' });
+    throw settleFailure(context, error);
   }
   if (isLate()) return;
   context.failures = 0;
   context.pause = null;
-  if (context.held) machine.dispatch('tokensIssued', signedInState(context.held));
-  else leave(context, 'sessionGone', 'signedOut');
+  // A sign-in that failed meanwhile has put the session back to signedIn.
+  if (shown === 'refreshing') machine.dispatch('refreshDue', { name: 'refreshing' });
+  if (context.held) {
+    const next = signedInState(context.held);
+    // A sign-in that is under way has the word; should it fail, it shows these tokens.
+    if (machine.state.name === shown) machine.dispatch('tokensIssued', next);
+  } else leave(context, 'sessionGone', 'signedOut');
 }
 
 /** Looks again at what is stored, for a sibling may have renewed, and only then asks the server. */
@@ -64,7 +72,11 @@ async function renewInTurn(
   } catch (error) {
     if (!isRejection(error) || isLate()) throw error;
     // Perhaps a sibling spent this refresh token first, and has stored the next one.
-    if (!(await adopt(context, isLate))) throw error;
+    if (!(await adopt(context, isLate))) {
+      const revision = context.held?.storedRevision;
+      if (revision && !isLate()) await context.store.removeIf(revision).catch(() => {});
+      throw error;
+    }
     if (context.held && !isUsable(context.held, context.host.clock)) await request(context, isLate);
   }
 }
@@ -104,7 +116,7 @@ export const ourError = (error: unknown): AnyMortiseError =>
     : new MortiseError('configuration_error', { problem: 'a part lent by the host failed' });
 
 /** Only the server's own refusal signs out. Everything else keeps the session and says when to try again. */
-async function settleFailure(context: Context, error: unknown): Promise<MortiseError> {
+function settleFailure(context: Context, error: unknown): MortiseError {
   const failure = ourError(error);
   if (failure.code === 'aborted') return failure;
   const { machine, host, held } = context;
@@ -113,7 +125,6 @@ async function settleFailure(context: Context, error: unknown): Promise<MortiseE
     return failure;
   }
   if (isRejection(failure)) {
-    await clear(context, held);
     leave(context, 'grantRejected', 'rejected', failure);
     return signInRequired(context, failure);
   }
@@ -125,14 +136,6 @@ async function settleFailure(context: Context, error: unknown): Promise<MortiseE
   const retryAtMs = host.clock.nowMs() + waitMs;
   machine.dispatch('refreshFailed', { name: 'degraded', retryAtMs }, failure);
   return failure;
-}
-
-/** Compare and clear: never deletes what another process has stored meanwhile. */
-async function clear(context: Context, held: HeldSession): Promise<void> {
-  const stored = await peek(context);
-  if (stored && stored !== 'unreadable' && stored.revision === held.storedRevision) {
-    await context.store.remove().catch(() => {});
-  }
 }
 
 function leave(

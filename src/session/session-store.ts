@@ -20,6 +20,8 @@ export interface SessionStore {
   /** Durable when it resolves. */
   save(session: StoredSession): Promise<void>;
   remove(): Promise<void>;
+  /** Compare and clear: never deletes what another process has stored meanwhile. */
+  removeIf(revision: string): Promise<void>;
   removeAttempts(): Promise<void>;
   addAttempt(attempt: StoredAttempt): Promise<void>;
   /** Gives an attempt out once. */
@@ -64,6 +66,11 @@ export function createSessionStore(
       }),
     save: (session) => inTurn(() => store.set(key, formatSession(session))),
     remove: () => inTurn(() => store.remove(key)),
+    removeIf: (revision) =>
+      inTurn(async () => {
+        const text = await store.get(key);
+        if (text !== null && parseSession(text)?.revision === revision) await store.remove(key);
+      }),
     removeAttempts: () => inTurn(() => store.remove(attemptsKey)),
     addAttempt: (attempt) =>
       inTurn(async () => {

@@ -31,7 +31,11 @@ export function signIn(
   }
   if (context.signingOut) {
     const options = { timeoutMs, whilePending, signal };
-    return context.signingOut.then(() => signIn(context, options));
+    const { signOuts } = context;
+    return context.signingOut.then(() => {
+      if (context.signOuts !== signOuts) throw cancelled;
+      return signIn(context, options);
+    });
   }
   const pending = context.attempt;
   if (pending && whilePending === 'join') {

@@ -8,6 +8,7 @@ import { restore } from './restore.js';
  */
 export function signOut(context: Context): Promise<void> {
   if (context.inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
+  context.signOuts += 1;
   context.signingOut ??= run(context).finally(() => (context.signingOut = null));
   return context.signingOut;
 }

@@ -68,7 +68,8 @@ describe('secrets of the request', () => {
     ['every time',         'c0de c0dec0de',         '… ……'],
     ['two of them',        'c0de with s3cret',      '… with …'],
     ['alone',              'c0de',                  '…'],
-    ['beyond the cut',     `${'x'.repeat(198)}c0de`, `${'x'.repeat(198)}…`],
+    ['beyond the cut',     `${'word '.repeat(39)}c0dec0de`, `${'word '.repeat(39)}……`],
+    ['in another spelling', 'bad YzBkZS1jMGRlLWMwZGUtYzBkZQ', 'bad …'],
     ['beside controls',    '\nc0de\n',              ' … '],
   ])('are removed: %s', (_, text, shown) => {
     expect(describeWith(text, ['c0de', 's3cret'])).toBe(shown);

@@ -514,7 +514,7 @@ describe('case 112: a code', () => {
   });
 
   // Known: the port closes when one browser has its page, though another was sent there as well.
-  test.failing('case 52: a second tab that was sent to the last page gets it, too', async () => {
+  test('case 52: a second tab that was sent to the last page gets it, too', async () => {
     const browser = createHttpBrowser();
     let tabs: Promise<Response>[] = [];
     const { session } = open({

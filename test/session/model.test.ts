@@ -549,7 +549,7 @@ const FOUND: readonly [name: string, scenario: Scenario][] = [
     steps: [{ do: 'begin', pace: 'all' }, { do: 'complete', which: 0 }, { do: 'signOut', pace: 'all' }, ASK] }],
   ['a sign-in begun while completeSignIn is under way does not leave the state behind', {
     isLateAnswered: true,
-    steps: [{ do: 'begin', pace: 'all' }, { do: 'complete', which: 0 }, { ...CLICK, timeoutMs: 1_000 }, { do: 'advance', ms: 5_001 }] }],
+    steps: [{ do: 'begin', pace: 'all' }, HOLD, { do: 'complete', which: 0 }, { ...CLICK, timeoutMs: 1_000 }, { do: 'advance', ms: 5_001 }] }],
 ];
 
 test.each(FOUND)('%s', async (_, { steps, ...setting }) => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { readRetryAfterMs } from '../../src/http/retry-after.js';
+import { readRetryAfterMs } from '../../src/oauth/retry-after.js';
 
 const NOW_MS = Date.UTC(2026, 10, 22, 12);
 const read = (value: string | null | undefined) => readRetryAfterMs(value, NOW_MS);
