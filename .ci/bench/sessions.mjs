@@ -85,6 +85,11 @@ async function authorisedGets(session, origin) {
       measure(async () => (await session.api.request({ path: '/document' })).text()),
     'bare fetch': () =>
       measure(async () => (await fetch(`${origin}/api/document`, { headers })).text()),
+    'fetch with a time limit': () =>
+      measure(async () => {
+        const signal = AbortSignal.timeout(30_000);
+        return (await fetch(`${origin}/api/document`, { headers, signal })).text();
+      }),
   };
   await interleave(3, tasks);
   const rates = await interleave(21, tasks);

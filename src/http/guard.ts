@@ -40,8 +40,7 @@ export interface Guard {
 
 const nothing = () => {};
 
-export function createGuard(options: GuardOptions): Guard {
-  const { clock, timeoutMs, signal, inFlight } = options;
+export function createGuard({ clock, timeoutMs, host, signal, inFlight }: GuardOptions): Guard {
   const controller = new AbortController();
   let touch = nothing;
   return {
@@ -60,11 +59,10 @@ export function createGuard(options: GuardOptions): Guard {
         const fail = (error: unknown) => {
           free();
           controller.abort();
-          const { host } = options;
           reject(isMortiseError(error) ? error : new MortiseError('network_error', { host }));
         };
         const stop = () => fail(new MortiseError('aborted', {}));
-        const expire = () => fail(new MortiseError('timeout', { host: options.host, timeoutMs }));
+        const expire = () => fail(new MortiseError('timeout', { host, timeoutMs }));
         promise.then((value) => {
           free();
           resolve(value);
