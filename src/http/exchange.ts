@@ -37,7 +37,7 @@ export async function exchange(
   const { timeoutMs, signal, inFlight } = options;
   if (signal?.aborted || inFlight.isClosed) throw new MortiseError('aborted', {});
   // Only for errors, and not parsed: this is on the way of every request.
-  const host = url.split('/', 3)[2] ?? '';
+  const host = /\/\/(?:[^/?#]*@)?([^/?#]*)/.exec(url)?.[1] ?? '';
   const guard = createGuard({ clock, timeoutMs, host, signal, inFlight });
   const sent: HttpRequest = {
     method,

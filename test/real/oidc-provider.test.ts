@@ -532,8 +532,9 @@ describe('case 112: a code', () => {
     const [first, second] = await Promise.all(tabs);
     const placeOf = (tab?: Response) => tab?.headers.get('location') ?? '';
     expect((await browser.load(placeOf(first))).status).toBe(200);
-    await over;
+    await moment();
     expect((await browser.load(placeOf(second))).status).toBe(200);
+    await over;
   });
 
   test('is not sent again when the answer is lost: the server would take back what it gave', async () => {
