@@ -24,7 +24,11 @@ const MAX_ATTEMPTS = 5;
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isTime = (value: unknown): value is number => Number.isFinite(value);
 
-export const formatSession = (session: StoredSession): string => JSON.stringify(session);
+/** Exactly the record: what a process knows beyond it stays in that process. */
+export function formatSession(session: StoredSession): string {
+  const { accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision } = session;
+  return JSON.stringify({ accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision });
+}
 
 /** `null` when the text is not a session: whatever else it is, nothing of it is believed. */
 export function parseSession(text: string): StoredSession | null {

@@ -27,15 +27,16 @@ export function signIn(
   const cancelled = new MortiseError('sign_in_cancelled', {});
   if (signal?.aborted) return Promise.reject(cancelled);
   if (context.provider.grant === 'client_credentials') {
-    return accessToken(context, { signal }).then(() => {});
+    return abortable(accessToken(context, {}), signal, 'sign_in_cancelled').then(() => {});
   }
   if (context.signingOut) {
     const options = { timeoutMs, whilePending, signal };
     const { signOuts } = context;
-    return context.signingOut.then(() => {
+    const after = context.signingOut.then(() => {
       if (context.signOuts !== signOuts) throw cancelled;
       return signIn(context, options);
     });
+    return abortable(after, signal, 'sign_in_cancelled');
   }
   const pending = context.attempt;
   if (pending && whilePending === 'join') {

@@ -214,3 +214,16 @@ describe('stored attempts', () => {
     expect(all.map(({ state }) => state)).toEqual(['s4', 's5', 's6', 's7', 's8']);
   });
 });
+
+test('the text holds the record and nothing a process knows beyond it', () => {
+  const session = {
+    accessToken: 'a',
+    refreshToken: null,
+    lifetimeMs: 1,
+    scopes: [],
+    receivedAtMs: 2,
+    revision: 'r',
+  };
+  const held = { ...session, receivedMonotonicMs: 3, saveAgainAtMs: 4, storedRevision: 'q' };
+  expect(JSON.parse(formatSession(held))).toEqual(session);
+});

@@ -160,3 +160,15 @@ test('a sign-in asked for while signing out waits for it', async () => {
   await done;
   expect(session.state.name).toBe('signedIn');
 });
+
+test('a sign-in that waits for a sign-out can be cancelled meanwhile', async () => {
+  const { session, store } = await signedIn();
+  store.remove = () => new Promise(() => {});
+  const out = session.signOut();
+  out.catch(() => {});
+  const controller = new AbortController();
+  const waiting = session.signIn({ signal: controller.signal });
+  controller.abort();
+  await expect(waiting).rejects.toEqual(failing('sign_in_cancelled'));
+  await session.close();
+});
