@@ -1,6 +1,5 @@
 import { MortiseError } from '../../src/errors.js';
 import type { HttpRequest, HttpTransport } from '../../src/ports/index.js';
-import { createTurnstile } from './turnstile.js';
 import { BROWSER_RULES, isByteStream, sendWithFetch } from '../web/fetch-transport.js';
 import type { Fetch, FetchRules } from '../web/fetch-transport.js';
 
@@ -17,9 +16,6 @@ const NODE_RULES: FetchRules = { redirect: 'manual', duplex: 'half' };
 /** A `fetch` we know nothing about: Electron's, for one, has cookies and a cache. */
 const FOREIGN_RULES: FetchRules = { ...BROWSER_RULES, duplex: 'half' };
 
-/** Requests to one server that wait for their response headers at once, and so hold a socket each. */
-const MAX_WAITING = 64;
-
 /**
  * HTTP by Node's `fetch`, through the proxy that the environment names.
  *
@@ -32,21 +28,13 @@ export function fetchTransport({ fetch, env }: FetchTransportOptions = {}): Http
   if (fetch) return (request) => sendWithFetch(fetch, request, bodyOf(request), FOREIGN_RULES);
   let proxies: Proxies | null | undefined;
   let proxied: Promise<Fetch> | undefined;
-  // One for each server, so that one that hangs keeps nobody from another.
-  const turnstiles = new Map<string, ReturnType<typeof createTurnstile>>();
-  const send = async (request: HttpRequest) => {
+  return async (request) => {
     if (proxies === undefined) proxies = readProxies(env ?? process.env);
-    const fetchIt =
+    const send =
       proxies && needsProxy(request.url, proxies)
         ? await (proxied ??= createProxiedFetch(proxies))
         : globalThis.fetch;
-    return sendWithFetch(fetchIt, request, bodyOf(request), NODE_RULES);
-  };
-  return (request) => {
-    const server = /^[^/]*\/\/[^/?#]*/.exec(request.url)?.[0] ?? '';
-    const turnstile = turnstiles.get(server) ?? createTurnstile(MAX_WAITING);
-    turnstiles.set(server, turnstile);
-    return turnstile(() => send(request));
+    return sendWithFetch(send, request, bodyOf(request), NODE_RULES);
   };
 }
 

@@ -1,4 +1,5 @@
 /** @module Node and Electron, in or beside the CAD program: system browser, loopback redirect, files. */
+import { MortiseError } from '../../src/errors.js';
 import type { Host, HttpTransport, KeyValueStore } from '../../src/ports/index.js';
 import { createLocalLock } from '../web/local-lock.js';
 import { systemClock } from '../web/system-clock.js';
@@ -34,6 +35,9 @@ export function createNodeHost(options: NodeHostOptions): Host {
     landingPage,
   } = options;
   const clock = systemClock;
+  if (typeof store?.get !== 'function') {
+    throw new MortiseError('configuration_error', { problem: 'store is missing' });
+  }
   return {
     http,
     store,

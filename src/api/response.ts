@@ -1,12 +1,14 @@
 import { MortiseError } from '../errors.js';
 import { readJsonText, type Answer } from '../http/exchange.js';
 import type { ApiRequest, ApiResponse } from './request.js';
-import { countBytes, readLength } from './wire.js';
+import { countBytes, quietly, readLength } from './wire.js';
 
 /** What `json`, `text` and `bytes` hold in memory at most; `stream` has no limit. */
 const MAX_BYTES = 32 << 20;
 
-export function toApiResponse(answer: Answer, { onProgress, body, json }: ApiRequest): ApiResponse {
+export function toApiResponse(answer: Answer, request: ApiRequest): ApiResponse {
+  const { body, json } = request;
+  const onProgress = quietly(request.onProgress);
   const { status, headers } = answer;
   // After decoding, the length of a compressed body says nothing.
   const totalBytes = headers.get('content-encoding')
@@ -16,7 +18,13 @@ export function toApiResponse(answer: Answer, { onProgress, body, json }: ApiReq
   const received = isDownload
     ? answer.through((bytes) => countBytes(bytes, 'download', totalBytes, onProgress))
     : answer;
-  const bytes = () => received.bytes(MAX_BYTES);
+  let isRead = false;
+  const read = () => {
+    if (isRead) throw new MortiseError('configuration_error', { problem: 'a body is read once' });
+    isRead = true;
+    return received;
+  };
+  const bytes = async () => read().bytes(MAX_BYTES);
   return {
     status,
     headers,
@@ -29,6 +37,6 @@ export function toApiResponse(answer: Answer, { onProgress, body, json }: ApiReq
       }
       return value as T;
     },
-    stream: () => received.stream(),
+    stream: () => read().stream(),
   };
 }

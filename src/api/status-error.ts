@@ -25,7 +25,7 @@ export function statusError(
   if (status === 403) {
     return new MortiseError('forbidden', { status }, options('forbidden')) as AnyMortiseError;
   }
-  if (status === 429 || (status === 503 && retryAfterMs !== null)) {
+  if (status === 429 || (status >= 500 && retryAfterMs !== null)) {
     const code = 'rate_limited';
     return new MortiseError(code, { status, retryAfterMs }, options(code)) as AnyMortiseError;
   }

@@ -2,14 +2,23 @@ import { MortiseError } from '../errors.js';
 import { isSecure, parseUrl } from '../oauth/endpoint.js';
 import type { ApiRequest } from './request.js';
 
+/** Slash and dots, at least the slash encoded: one segment here, a way up for a server that decodes once. */
+const ENCODED_CLIMB = /%(2f|5c)(\.|%2e){2}|(\.|%2e){2}%(2f|5c)/i;
+
 /**
  * An id as one segment of a path.
  *
  * @throws {MortiseError} `configuration_error` for what a URL cannot hold as a segment, encoded or not.
  */
 export function pathSegment(id: string): string {
-  if (!/^\.{0,2}$/.test(id)) return encodeURIComponent(id);
-  throw new MortiseError('configuration_error', { problem: 'an id is empty or only dots' });
+  try {
+    if (!/^\.{0,2}$/.test(id)) return encodeURIComponent(id);
+  } catch {
+    // Half a surrogate pair: no text at all.
+  }
+  throw new MortiseError('configuration_error', {
+    problem: 'an id is empty, only dots, or no text',
+  });
 }
 
 /**
@@ -27,7 +36,7 @@ export function apiUrl(root: URL, path: string, query: ApiRequest['query']): str
   const isInside =
     url && isSecure(url) && url.origin === root.origin && `${url.pathname}/`.startsWith(folder);
   // A fragment never reaches a server, so a path with one was meant for something else.
-  if (!isInside || /[\\#]/.test(path)) {
+  if (!isInside || /[\\#]/.test(path) || ENCODED_CLIMB.test(path)) {
     throw new MortiseError('api_url_untrusted', { host: url?.host ?? '' });
   }
   for (const [name, value] of Object.entries(query ?? {})) {

@@ -4,26 +4,49 @@ import type { ByteStream, HttpRequest } from '../ports/index.js';
 import type { ApiRequest, Progress } from './request.js';
 import { apiUrl } from './url.js';
 
+/** RFC 9110 sections 5.6.2 and 5.5: what a method and a header may be made of. */
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /**
  * The request as it goes out, without the token.
  *
  * @throws {MortiseError} `configuration_error`, `api_url_untrusted`.
  */
 export function toWire(base: URL, request: ApiRequest): Omit<HttpRequest, 'signal'> {
-  const { path, query, json, onProgress } = request;
+  const { path, query, json } = request;
+  const check = (holds: boolean, problem: string) => {
+    if (!holds) throw new MortiseError('configuration_error', { problem });
+  };
+  check(typeof path === 'string', 'path must be text');
+  const body = json === undefined ? (request.body ?? undefined) : toJson(json);
   const method = (request.method ?? 'GET').toUpperCase();
+  check(TOKEN.test(method) && !/^(CONNECT|TRACE|TRACK)$/.test(method), 'method is none');
+  check(body === undefined || !/^(GET|HEAD)$/.test(method), `a ${method} request has no body`);
   const headers: Record<string, string> = {};
   if (json !== undefined) headers['content-type'] = 'application/json';
   for (const [name, value] of Object.entries(request.headers ?? {})) {
+    check(TOKEN.test(name) && FIELD_VALUE.test(value), 'a header cannot be sent');
     headers[name.toLowerCase()] = value;
   }
-  const body = json === undefined ? request.body : toJson(json);
-  if (body !== undefined && /^(GET|HEAD)$/.test(method)) {
-    throw new MortiseError('configuration_error', { problem: `a ${method} request has no body` });
-  }
   const url = apiUrl(base, path, query);
+  const onProgress = quietly(request.onProgress);
   const watched = body && onProgress ? counted(body, onProgress, headers) : body;
   return { method, url, headers, body: watched };
+}
+
+type OnProgress = (progress: Progress) => void;
+
+/** A listener that throws is its author's business: the transfer goes on. */
+export function quietly(listener: OnProgress | undefined): OnProgress | undefined {
+  if (!listener) return undefined;
+  return (progress) => {
+    try {
+      listener(progress);
+    } catch {
+      // Nowhere to report it.
+    }
+  };
 }
 
 function toJson(value: unknown): string | undefined {
@@ -36,7 +59,7 @@ function toJson(value: unknown): string | undefined {
 
 function counted(
   body: NonNullable<HttpRequest['body']>,
-  onProgress: (progress: Progress) => void,
+  onProgress: OnProgress,
   headers: Readonly<Record<string, string>>,
 ): HttpRequest['body'] {
   if (isByteStream(body)) {

@@ -46,10 +46,22 @@ export async function exchange(
     body: isByteStream(body) ? watch(body, guard.touch) : body,
     signal: guard.signal,
   };
-  const { status, headers, body: received } = await guard.wait(call(http, sent));
+  const answer = await guard.wait(call(http, sent));
+  if (!Number.isInteger(answer?.status) || !answer.headers?.get || !answer.body) {
+    throw new MortiseError('configuration_error', { problem: 'the http transport gave no answer' });
+  }
+  const { status, headers, body: received } = answer;
+  const hold = () => {
+    inFlight.stops.add(guard.abort);
+    signal?.addEventListener('abort', guard.abort);
+    return () => {
+      inFlight.stops.delete(guard.abort);
+      signal?.removeEventListener('abort', guard.abort);
+    };
+  };
   const reading = (bytes: ByteStream): Pick<Answer, 'bytes' | 'stream'> => ({
     bytes: (maxBytes) => guard.wait(readAll(bytes, maxBytes)),
-    stream: () => readOn(bytes, guard),
+    stream: () => readOn(bytes, guard, hold),
   });
   return {
     status,
@@ -61,14 +73,16 @@ export async function exchange(
 }
 
 export const isByteStream = (body: HttpRequest['body']): body is ByteStream =>
-  typeof body === 'object' && Symbol.asyncIterator in body;
+  typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
 
 /** A transport that throws at once is one that rejects. */
 const call = async (http: HttpTransport, request: HttpRequest): Promise<HttpResponse> =>
   http(request);
 
-async function* readOn(body: ByteStream, guard: Guard): ByteStream {
+async function* readOn(body: ByteStream, guard: Guard, hold: () => () => void): ByteStream {
   const chunks = passOn(body);
+  // Between two pieces nobody waits, but the socket is still to be freed when everything stops.
+  const release = hold();
   try {
     for (;;) {
       const { done, value } = await guard.wait(chunks.next());
@@ -76,6 +90,7 @@ async function* readOn(body: ByteStream, guard: Guard): ByteStream {
       yield value;
     }
   } finally {
+    release();
     guard.abort();
   }
 }
@@ -96,6 +111,11 @@ async function readAll(body: ByteStream, maxBytes: number): Promise<Uint8Array> 
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of body) {
+    if (!ArrayBuffer.isView(chunk)) {
+      throw new MortiseError('configuration_error', {
+        problem: 'the http transport gave no bytes',
+      });
+    }
     length += chunk.length;
     if (length > maxBytes) {
       throw new MortiseError('malformed_response', { problem: `it is over ${maxBytes} bytes` });

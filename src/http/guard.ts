@@ -109,3 +109,29 @@ export function abortable<T>(
     promise.then(resolve, reject).then(free, free);
   });
 }
+
+/** Settles as `promise` does, unless everything is stopped first; `promise` itself goes on. */
+export function untilStopped<T>(promise: Promise<T>, inFlight: InFlight): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new MortiseError('aborted', {}));
+    if (inFlight.isClosed) stop();
+    inFlight.stops.add(stop);
+    const free = () => void inFlight.stops.delete(stop);
+    promise.then(resolve, reject).then(free, free);
+  });
+}
+
+/** Parts lent by the host free what they hold within a second; then nobody waits for them any more. */
+const CLOSING_MS = 1_500;
+
+/** Waits for `promise`, whatever becomes of it, though not for ever. */
+export function within(clock: Clock, promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = clock.after(CLOSING_MS, resolve);
+    const done = () => {
+      stop();
+      resolve();
+    };
+    promise.then(done, done);
+  });
+}

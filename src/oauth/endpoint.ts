@@ -39,6 +39,12 @@ export function checkEndpoint(text: unknown, what: string): string {
   return text as string;
 }
 
+/** Whether a text is a host's name as an address would show it. */
+export const isHostName = (name: unknown): boolean =>
+  typeof name === 'string' &&
+  parseUrl(`https://${name}/`)?.host === name.toLowerCase() &&
+  !name.endsWith('.');
+
 /**
  * Whether a name of `hosts` covers the address: the name itself and every host below it, compared label
  * by label, on the scheme's default port; a loopback name covers any port.

@@ -24,6 +24,9 @@ export interface TokenAnswer {
 /** Printable and without blanks, so that it fits into a header (RFC 6750 section 2.1). */
 const TOKEN = /^[\x21-\x7e]+$/;
 
+export const isToken = (value: unknown): value is string =>
+  typeof value === 'string' && TOKEN.test(value);
+
 /** Ten years: a longer lifetime is a mistake in units, or somebody's idea of "for ever". */
 const LONGEST_LIFETIME_S = 315_360_000;
 
@@ -47,7 +50,7 @@ export function readTokenResponse(
   const isSuccess = status >= 200 && status < 300;
   const refusal = readRefusal(body, secrets, status);
   const retryAfterMs = readRetryAfterMs(retryAfter, nowMs);
-  if (status === 429 || (status === 503 && retryAfterMs !== null)) {
+  if (status === 429 || (status >= 500 && retryAfterMs !== null)) {
     throw new MortiseError('rate_limited', { status, retryAfterMs });
   }
   // A refusal counts with 4xx, and with 2xx because some say no politely. A 3xx or 5xx cannot say no.
@@ -75,8 +78,6 @@ function readTokenSet(
     );
     return standard ?? other;
   };
-  const isToken = (value: unknown): value is string =>
-    typeof value === 'string' && TOKEN.test(value);
 
   const accessToken = read('access_token', tokenNames?.accessToken);
   const refreshToken = read('refresh_token') || null;

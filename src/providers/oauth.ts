@@ -53,6 +53,7 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
   } = options;
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   if (!clientId) throw fail('clientId is missing');
+  if (!Array.isArray(scopes)) throw fail('scopes must be a list');
   if (apiBaseUrl !== undefined) checkEndpoint(apiBaseUrl, 'apiBaseUrl');
   const fixed = 'tokenEndpoint' in options ? readFixed(options) : undefined;
   const issuer = fixed ? '' : checkEndpoint(options.issuer, 'issuer');

@@ -1,5 +1,5 @@
 import { MortiseError } from '../errors.js';
-import { checkEndpoint, isTrusted, parseUrl } from '../oauth/endpoint.js';
+import { checkEndpoint, isHostName, isTrusted, parseUrl } from '../oauth/endpoint.js';
 import type { ApiSend, Hints, Provider } from '../oauth/provider.js';
 import { pathSegment } from '../api/url.js';
 import { walkTree, type WalkOptions, type WalkStep } from '../api/walk.js';
@@ -97,23 +97,27 @@ const hints: Hints = (code, step, status) => {
 
 export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Provider<Prevu3dApi> {
   const { clientId, environment = 'production' } = options;
-  const service = 'grant' in options ? options : undefined;
-  const scopes = 'scopes' in options ? options.scopes : [];
-  const { apiHosts, ...endpoints } =
-    (typeof environment === 'string' ? ENVIRONMENTS[environment] : environment) ?? {};
-  const authorizationEndpoint = checkEndpoint(
-    endpoints.authorizationEndpoint,
-    'authorizationEndpoint',
-  );
-  const tokenEndpoint = checkEndpoint(endpoints.tokenEndpoint, 'tokenEndpoint');
-  const apiInfo = new URL(checkEndpoint(endpoints.apiInfoEndpoint, 'apiInfoEndpoint'));
-
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
+  const service =
+    'grant' in options && options.grant === 'client_credentials' ? options : undefined;
+  const scopes = service ? [] : (options as Prevu3dUserOptions).scopes;
+  const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
+  if (!chosen) throw fail('there is no such environment');
+  const { apiHosts, ...endpoints } = chosen;
+  const [authorizationEndpoint, tokenEndpoint, apiInfoEndpoint] = (
+    ['authorizationEndpoint', 'tokenEndpoint', 'apiInfoEndpoint'] as const
+  ).map((name) => checkEndpoint(endpoints[name], name)) as [string, string, string];
+  const apiInfo = new URL(apiInfoEndpoint);
+
   if (!clientId) throw fail('clientId is missing');
-  if (!apiHosts?.length) throw fail('apiHosts must name at least one host');
+  if (!Array.isArray(apiHosts) || !apiHosts.length || !apiHosts.every(isHostName)) {
+    throw fail('apiHosts must be host names, without scheme, port or wildcard');
+  }
   if (service && !service.clientSecret) throw fail('clientSecret is missing');
   if (!service && 'clientSecret' in options) throw fail('a native app has no client secret');
-  if (!service && !scopes.length) throw fail('scopes must name at least one scope');
+  if (!service && (!Array.isArray(scopes) || !scopes.length)) {
+    throw fail('scopes must name at least one scope');
+  }
 
   return {
     id: 'prevu3d',

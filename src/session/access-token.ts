@@ -1,7 +1,7 @@
 import { MortiseError } from '../errors.js';
-import { abortable } from '../http/guard.js';
+import { abortable, untilStopped } from '../http/guard.js';
 import type { Context } from './context.js';
-import { isUsable, keep, remainingMs } from './held-session.js';
+import { adopt, isUsable, peek, remainingMs, signedInState } from './held-session.js';
 import { renew, signInRequired } from './renew.js';
 import { restore } from './restore.js';
 
@@ -28,11 +28,12 @@ export function tokenAtHand(context: Context, demand: TokenDemand): string | und
 
 /** The way of nearly every call: nothing is waited for, nothing is allocated but the promise. */
 export function accessToken(context: Context, demand: TokenDemand): Promise<string> {
+  const { held, inFlight } = context;
   const token =
-    context.inFlight.isClosed || context.held?.saveAgainAtMs !== null
-      ? undefined
-      : tokenAtHand(context, demand);
-  return token === undefined ? obtain(context, demand) : Promise.resolve(token);
+    inFlight.isClosed || held?.saveAgainAtMs !== null ? undefined : tokenAtHand(context, demand);
+  return token === undefined
+    ? untilStopped(abortable(obtain(context, demand), demand.signal), inFlight)
+    : Promise.resolve(token);
 }
 
 /**
@@ -41,40 +42,45 @@ export function accessToken(context: Context, demand: TokenDemand): Promise<stri
  * @throws {MortiseError} `sign_in_required`, or why the server could not be asked.
  */
 async function obtain(context: Context, demand: TokenDemand): Promise<string> {
-  const { signal, refused } = demand;
-  if (context.inFlight.isClosed) throw new MortiseError('aborted', {});
-  await abortable(restore(context), signal);
-  await abortable(saveAgain(context), signal);
+  const { provider, host, inFlight } = context;
+  const { clock } = host;
+  if (inFlight.isClosed) throw new MortiseError('aborted', {});
+  await context.signingOut;
+  await restore(context);
+  const isMet = () => tokenAtHand(context, demand) !== undefined;
+  const { held: unsaved } = context;
+  if (unsaved && (unsaved.saveAgainAtMs ?? Infinity) <= clock.monotonicMs()) {
+    await renew(context, isMet).catch(() => {});
+  }
   const atHand = tokenAtHand(context, demand);
   if (atHand !== undefined) return atHand;
-  const {
-    held: before,
-    host: { clock },
-  } = context;
-  if (context.provider.grant !== 'client_credentials') {
+
+  if (provider.grant !== 'client_credentials') {
+    if (!context.held) await lookAgain(context);
+    const { held: before } = context;
     if (!before) throw signInRequired(context);
     // Nothing to renew it with: while it lasts it is the best there is.
     if (before.refreshToken === null && remainingMs(before, clock) > 0) return before.accessToken;
   }
   try {
-    await abortable(
-      renew(context, () => tokenAtHand(context, demand) !== undefined),
-      signal,
-    );
+    if (!isMet()) await renew(context, isMet);
   } catch (error) {
     // Better a token that ends soon than none, while the server cannot be reached.
     const { held } = context;
-    const left = held && held.accessToken !== refused && remainingMs(held, clock) > 0;
-    if (!left || signal?.aborted || context.inFlight.isClosed) throw error;
+    const left = held && held.accessToken !== demand.refused && remainingMs(held, clock) > 0;
+    if (!left || inFlight.isClosed) throw error;
   }
   if (!context.held) throw signInRequired(context);
   return context.held.accessToken;
 }
 
-async function saveAgain(context: Context): Promise<void> {
-  const { held, host } = context;
-  if (!held || held.saveAgainAtMs === null || host.clock.monotonicMs() < held.saveAgainAtMs) return;
-  // Postponed first, so that callers who come meanwhile do not save as well.
-  context.held = { ...held, saveAgainAtMs: Infinity };
-  await keep(context, held, held);
+/** Somebody may have signed in elsewhere since this session saw an empty store. */
+async function lookAgain(context: Context): Promise<void> {
+  const { generation } = context;
+  const stored = await peek(context);
+  if (context.generation !== generation || context.held || !stored || stored === 'unreadable')
+    return;
+  if (stored.revision === context.forgotten) return;
+  adopt(context, stored);
+  context.machine.dispatch('sessionFound', signedInState(stored));
 }

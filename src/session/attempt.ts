@@ -1,15 +1,14 @@
 import { MortiseError } from '../errors.js';
+import { within } from '../http/guard.js';
 import { readAuthorizationCode } from '../oauth/authorization-response.js';
-import type { Clock, RedirectOutcome, UserAgentVisit, VisitRequest } from '../ports/index.js';
+import type { RedirectOutcome, UserAgentVisit, VisitRequest } from '../ports/index.js';
 import { authorize, type Authorization } from './authorization.js';
 import type { Attempt, Context } from './context.js';
 import { backToBefore, issue } from './issue.js';
+import { readPasted } from './pasted.js';
 import { ourError } from './renew.js';
 import { restore } from './restore.js';
 import type { AuthorizingState } from './state.js';
-
-/** A user agent frees port and window within a second; then nobody waits for it any more. */
-const CLOSING_MS = 1_500;
 
 /**
  * Starts one sign-in. Opens the host's user agent before anything asynchronous happens, because a popup may
@@ -62,12 +61,14 @@ export function startAttempt(
     clock.nowMs() - startedAtMs > timeoutMs || clock.monotonicMs() - startedMonotonicMs > timeoutMs;
 
   const readCode = (
-    answer: { redirectUrl: string } | { code: string },
+    answer: Parameters<Attempt['receive']>[0],
     { server, ...rest }: Authorization,
-  ) =>
-    'code' in answer
-      ? answer.code
-      : readAuthorizationCode(answer.redirectUrl, rest, server, provider);
+  ) => {
+    const read = 'pasted' in answer ? readPasted(answer.pasted, rest.redirectUri) : answer;
+    return 'code' in read
+      ? read.code
+      : readAuthorizationCode(read.redirectUrl, rest, server, provider);
+  };
 
   const receive: Attempt['receive'] = async (answer) => {
     if (isExpired()) expire();
@@ -108,6 +109,7 @@ export function startAttempt(
     shown = { ...shown, authorizationUrl };
     machine.dispatch('addressReady', shown);
     await visit.navigate(authorizationUrl).catch((error: unknown) => {
+      if (isOver()) return;
       // The address can still be opened by hand, so nothing is over.
       shown = { ...shown, window: 'lost' };
       machine.dispatch('windowLost', shown, ourError(error));
@@ -130,19 +132,17 @@ export function startAttempt(
   let opening = Promise.resolve();
 
   const leave = async (outcome: RedirectOutcome) => {
+    // Port and window first: they are free within a second, whatever the store does.
+    if (!visit) controller.abort();
+    const closed = opening.then(() => visit?.close());
     if (outcome.kind === 'failed') {
-      await restore(context).catch(() => {});
-      // One that is being saved decides first what there is to go back to.
-      await before;
+      // What there is to go back to; one that is being saved decides that first.
+      await within(clock, Promise.allSettled([restore(context), before]));
       // A sign-in that gave way, or was signed out of, has nothing to say about the state any more.
       if (context.attempt === attempt) backToBefore(context, outcome.error);
     }
     if (context.attempt === attempt) context.attempt = null;
-    if (!visit) controller.abort();
-    await within(
-      clock,
-      opening.then(() => visit?.close()),
-    );
+    await within(clock, closed);
     if (outcome.kind === 'failed') throw outcome.error;
   };
 
@@ -159,18 +159,6 @@ export function startAttempt(
   // A listener may have ended it already.
   if (!isOver()) opening = open().catch(fail);
   return attempt;
-}
-
-/** Waits for `promise`, though not for ever: a user agent is the host's code. */
-function within(clock: Clock, promise: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = clock.after(CLOSING_MS, resolve);
-    const done = () => {
-      stop();
-      resolve();
-    };
-    promise.then(done, done);
-  });
 }
 
 /** The first of the host's user agents that can take the visit. The first one is asked at once. */

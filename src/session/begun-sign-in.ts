@@ -4,6 +4,7 @@ import { parseUrl } from '../oauth/endpoint.js';
 import { authorize } from './authorization.js';
 import type { Context } from './context.js';
 import { backToBefore, issue } from './issue.js';
+import type { StoredAttempt } from './record.js';
 import { ourError } from './renew.js';
 import { restore } from './restore.js';
 
@@ -44,12 +45,22 @@ async function finish(
   redirectUrl: string,
   before: Promise<void> | null,
 ): Promise<void> {
-  const { signOuts } = context;
+  await context.signingOut;
+  const { signOuts, endpoint, provider, machine, store, host, inFlight } = context;
   const isOver = () => context.signOuts !== signOuts || context.attempt !== null;
   const cancelled = () => new MortiseError('sign_in_cancelled', {});
-  const { endpoint, provider, machine, store, host, inFlight } = context;
-  const begun = await store.takeAttempt(parseUrl(redirectUrl)?.searchParams.get('state') ?? null);
-  if (!begun) throw notOurs();
+  const server = await endpoint.metadata();
+  /** What the redirect says, if it is an answer to this attempt. */
+  const read = (begun: StoredAttempt) => {
+    try {
+      return readAuthorizationCode(redirectUrl, begun, server, provider);
+    } catch (error) {
+      return ourError(error);
+    }
+  };
+  const begun = (await store.attempts()).find((attempt) => read(attempt) !== null);
+  // Taken only now: an attempt is not spent on a moment without network.
+  if (!begun || !(await store.takeAttempt(begun.state))) throw notOurs();
   const { startedAtMs, expiresAtMs, redirectUri, codeVerifier } = begun;
   const nowMs = host.clock.nowMs();
   if (nowMs > expiresAtMs || nowMs < startedAtMs) {
@@ -67,8 +78,8 @@ async function finish(
     ignoredRedirects: 0,
   });
   try {
-    const code = readAuthorizationCode(redirectUrl, begun, await endpoint.metadata(), provider);
-    if (code === null) throw notOurs();
+    const code = read(begun);
+    if (typeof code !== 'string') throw code;
     machine.dispatch('redirectReceived', { name: 'exchanging' });
     if (isOver()) throw cancelled();
     const isKept = await issue(

@@ -1,7 +1,7 @@
 import type { MortiseError, SignedOutReason } from '../errors.js';
 import type { InFlight } from '../http/guard.js';
 import type { Provider } from '../oauth/provider.js';
-import type { Host, RedirectOutcome } from '../ports/index.js';
+import type { Host, Lock, RedirectOutcome } from '../ports/index.js';
 import type { Machine } from './machine.js';
 import type { StoredSession } from './record.js';
 import type { SessionStore } from './session-store.js';
@@ -21,8 +21,8 @@ export interface HeldSession extends StoredSession {
 export interface Attempt {
   /** Settles once, when port and window are free again. */
   readonly done: Promise<void>;
-  /** Takes a redirect, or a code on its own that the user pasted. */
-  receive(answer: { redirectUrl: string } | { code: string }): Promise<RedirectOutcome>;
+  /** Takes a redirect as it came, or what the user pasted. */
+  receive(answer: { redirectUrl: string } | { pasted: string }): Promise<RedirectOutcome>;
   end(error: MortiseError): void;
 }
 
@@ -31,6 +31,7 @@ export interface Context {
   readonly host: Host;
   readonly provider: Provider;
   readonly machine: Machine;
+  readonly lock: Lock;
   readonly store: SessionStore;
   readonly endpoint: TokenEndpoint;
   readonly inFlight: InFlight;
@@ -48,6 +49,10 @@ export interface Context {
   /** The server asked to be left alone until then (monotonic). */
   pause: { readonly untilMs: number; readonly error: MortiseError } | null;
   signingOut: Promise<void> | null;
+  /** The stored revision that was signed out of or refused: should its removal have failed, it is not taken up again. */
+  forgotten: string | null;
+  /** Counts changes of the record taken from others: another user may live in another region. */
+  adoptions: number;
   /** Counts what `generation` cannot yet: a sign-out that still reads the store to know whom it signs out. */
   signOuts: number;
   /** Sign-ins that are over but still hold a port or a window: the next one opens after them. */

@@ -1,12 +1,13 @@
 import { createApiClient } from '../api/client.js';
 import { MortiseError } from '../errors.js';
-import { createInFlight, stopAll } from '../http/guard.js';
+import { createInFlight, stopAll, untilStopped, within } from '../http/guard.js';
 import type { ApiSend, Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
 import { accessToken, type AccessTokenOptions } from './access-token.js';
 import { beginSignIn } from './begun-sign-in.js';
 import type { Context } from './context.js';
 import { createMachine, type StateChange } from './machine.js';
+import { createOwnLock } from './own-lock.js';
 import { restore } from './restore.js';
 import { createSessionStore } from './session-store.js';
 import { SIGN_IN_TIMEOUT_MS, completeSignIn, signIn, type SignInOptions } from './sign-in.js';
@@ -63,14 +64,16 @@ export function createSession<Api extends { request: ApiSend }>(
   const machine = createMachine();
   // The format's version is part of the key: an older library never touches a newer one's record.
   const parts = [provider.id, provider.server, provider.clientId, account];
-  const key = `mortise/1/${parts.map(encodeURIComponent).join('/')}`;
+  const key = `mortise/1/${parts.map(encodePart).join('/')}`;
+  const lock = createOwnLock(host.lock);
   const context: Context = {
     host,
     provider,
     machine,
     inFlight,
     key,
-    store: createSessionStore(host, key),
+    lock,
+    store: createSessionStore({ ...host, lock }, key),
     endpoint: createTokenEndpoint(host, provider, inFlight),
     held: null,
     reason: 'never',
@@ -79,6 +82,8 @@ export function createSession<Api extends { request: ApiSend }>(
     restored: null,
     renewing: null,
     signingOut: null,
+    forgotten: null,
+    adoptions: 0,
     signOuts: 0,
     leaving: null,
     failures: 0,
@@ -99,22 +104,35 @@ export function createSession<Api extends { request: ApiSend }>(
       return machine.state;
     },
     onChange: machine.onChange,
-    restore: () => restore(context),
+    restore: () => untilStopped(restore(context), inFlight),
     signIn: (signInOptions = {}) => signIn(context, signInOptions),
-    beginSignIn: ({ redirectUri, timeoutMs = SIGN_IN_TIMEOUT_MS }) =>
+    beginSignIn: async ({ redirectUri, timeoutMs = SIGN_IN_TIMEOUT_MS }) =>
       beginSignIn(context, redirectUri, timeoutMs),
-    completeSignIn: (redirectUrl) => completeSignIn(context, redirectUrl),
-    getAccessToken: (demand = {}) => accessToken(context, demand),
+    completeSignIn: (redirectUrl) => untilStopped(completeSignIn(context, redirectUrl), inFlight),
+    getAccessToken: (demand) => accessToken(context, demand ?? {}),
     api: provider.api(connect, context.endpoint.metadata),
     signOut: () => signOut(context),
     async close() {
-      const { attempt, renewing } = context;
+      const { attempt, renewing, signingOut, leaving, held, store } = context;
       stopAll(inFlight);
       attempt?.end(new MortiseError('aborted', {}));
-      await Promise.allSettled([attempt?.done, renewing]);
+      // A renewed token that the store does not have yet would be lost, and the old one is spent.
+      const saving = held?.saveAgainAtMs != null ? store.save(held) : undefined;
+      await within(
+        host.clock,
+        Promise.allSettled([attempt?.done, renewing, signingOut, leaving, saving]),
+      );
       machine.removeListeners();
     },
   };
+}
+
+function encodePart(part: string): string {
+  try {
+    return encodeURIComponent(part);
+  } catch {
+    throw new MortiseError('configuration_error', { problem: 'account is not well-formed text' });
+  }
 }
 
 /** Asks for the API base once a sign-in: another user may live in another region. */
@@ -122,11 +140,11 @@ function oncePerSignIn(
   context: Context,
   ask: () => Promise<string>,
 ): () => string | Promise<string> {
-  let found: { generation: number; base: string | Promise<string> } | undefined;
+  let found: { account: number; base: string | Promise<string> } | undefined;
   return () => {
-    const { generation } = context;
-    if (found?.generation === generation) return found.base;
-    const asked = { generation, base: ask() as string | Promise<string> };
+    const account = context.generation + context.adoptions;
+    if (found?.account === account) return found.base;
+    const asked = { account, base: ask() as string | Promise<string> };
     found = asked;
     Promise.resolve(asked.base).then(
       (base) => (asked.base = base),

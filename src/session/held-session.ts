@@ -1,3 +1,4 @@
+import { isMortiseError } from '../errors.js';
 import { randomText } from '../oauth/pkce.js';
 import type { TokenSet } from '../oauth/token-response.js';
 import type { Clock } from '../ports/index.js';
@@ -63,56 +64,61 @@ export function fromAnswer(
   };
 }
 
-/** What the store holds now. A store that cannot be read says nothing about the session in memory. */
-export async function peek(context: Context): Promise<StoredSession | null | 'unreadable'> {
+/**
+ * What the store holds now: `'unreadable'` says nothing about the session in memory, `undefined` that
+ * what was there is damaged and set aside.
+ */
+export async function peek(
+  context: Context,
+): Promise<StoredSession | null | undefined | 'unreadable'> {
   try {
     return await context.store.load();
-  } catch {
-    return 'unreadable';
+  } catch (error) {
+    return isMortiseError(error) && error.code === 'store_damaged' ? undefined : 'unreadable';
   }
+}
+
+/** Takes over what another process has stored, or that it has signed out. */
+export function adopt(context: Context, stored: StoredSession | null): void {
+  context.adoptions += 1;
+  context.held = stored && fromStore(stored);
 }
 
 /**
  * Saves renewed tokens and only then gives them out, so that no other process is left with a spent refresh
  * token. When the store fails they are kept in memory and saved later: a rotated token must not be lost.
  *
- * Compares before it replaces: whatever another process has stored since `before` wins.
+ * Compares before it replaces: whatever another process has stored meanwhile wins. Under the lock only.
  */
-export async function keep(
-  context: Context,
-  renewed: HeldSession,
-  before: HeldSession | null,
-): Promise<void> {
+export async function keep(context: Context, renewed: HeldSession): Promise<void> {
   const { store, host, generation, endpoint } = context;
   const isLate = () => context.generation !== generation;
   const stored = await peek(context);
   if (isLate()) return endpoint.revoke(renewed);
-  if (wasReplaced(context, stored, before)) {
-    context.held = stored === 'unreadable' ? null : stored && fromStore(stored);
+  if (stored !== 'unreadable' && wasReplaced(context, stored)) {
+    adopt(context, stored ?? null);
     return context.held ? undefined : endpoint.revoke(renewed);
   }
-  let saved: Pick<HeldSession, 'saveAgainAtMs' | 'storedRevision'>;
+  let saveAgainAtMs: number | null = null;
   try {
+    if (stored === 'unreadable') throw stored;
     await store.save(renewed);
-    saved = { saveAgainAtMs: null, storedRevision: renewed.revision };
   } catch {
-    saved = {
-      saveAgainAtMs: host.clock.monotonicMs() + SAVE_AGAIN_MS,
-      storedRevision: before?.storedRevision ?? null,
-    };
+    saveAgainAtMs = host.clock.monotonicMs() + SAVE_AGAIN_MS;
   }
   if (isLate()) return endpoint.revoke(renewed);
-  context.held = { ...renewed, ...saved };
+  const storedRevision =
+    saveAgainAtMs === null ? renewed.revision : (context.held?.storedRevision ?? null);
+  context.held = { ...renewed, storedRevision, saveAgainAtMs };
 }
 
 /** Whether another process signed in, renewed or signed out since we last looked. */
 export function wasReplaced(
-  { provider }: Context,
-  stored: StoredSession | null | 'unreadable',
-  before: HeldSession | null,
+  { provider, held }: Context,
+  stored: StoredSession | null | undefined,
 ): boolean {
-  if (stored === 'unreadable') return false;
-  const known = before?.storedRevision ?? null;
+  if (stored === undefined) return false;
+  const known = held?.storedRevision ?? null;
   // Without a user nobody signs out: an emptied store only means that a token must be asked for.
   if (stored === null) return known !== null && provider.grant !== 'client_credentials';
   return stored.revision !== known;

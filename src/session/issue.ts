@@ -17,7 +17,7 @@ export async function issue(
   grant: { readonly code: string; readonly redirectUri: string; readonly codeVerifier: string },
   mayCommit: () => boolean,
 ): Promise<boolean> {
-  const { endpoint, store, host, machine, key, generation } = context;
+  const { endpoint, store, lock, machine, key, generation } = context;
   const issued = await endpoint.request('exchange', {
     grant_type: 'authorization_code',
     code: grant.code,
@@ -29,7 +29,7 @@ export async function issue(
   if (isLate() || !mayCommit()) return refuse();
   const fresh = fromAnswer(context, issued, null);
   try {
-    await host.lock(key, LOCK_TIMEOUT_MS, async () => {
+    await lock(key, LOCK_TIMEOUT_MS, async () => {
       if (!isLate()) await store.save(fresh);
     });
   } catch (error) {

@@ -27,6 +27,7 @@ export interface Machine {
 
 export function createMachine(): Machine {
   const events = new EventEmitter<{ change: [StateChange] }>();
+  const told: StateChange[] = [];
   let state: SessionState = { name: 'idle' };
   return {
     get state() {
@@ -36,7 +37,13 @@ export function createMachine(): Machine {
       const from = state.name;
       if (TRANSITIONS[from][event] !== next.name) return false;
       state = next;
-      events.emit('change', { from, to: next.name, event, ...(error && { error }) });
+      told.push({ from, to: next.name, event, ...(error && { error }) });
+      // A listener that causes the next change does not make others hear it before this one.
+      if (told.length > 1) return true;
+      for (let change = told[0]; change; change = told[0]) {
+        events.emit('change', change);
+        told.shift();
+      }
       return true;
     },
     amend(next) {

@@ -1,4 +1,4 @@
-import type { TokenSet } from '../oauth/token-response.js';
+import { isToken, type TokenSet } from '../oauth/token-response.js';
 
 /** A session as it rests in the store. */
 export interface StoredSession extends TokenSet {
@@ -34,8 +34,8 @@ export function formatSession(session: StoredSession): string {
 export function parseSession(text: string): StoredSession | null {
   const fields = parseObject(text);
   const { accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision } = fields;
-  return isText(accessToken) &&
-    (refreshToken === null || isText(refreshToken)) &&
+  return isToken(accessToken) &&
+    (refreshToken === null || isToken(refreshToken)) &&
     (lifetimeMs === null || isTime(lifetimeMs)) &&
     Array.isArray(scopes) &&
     scopes.every((scope) => typeof scope === 'string') &&
@@ -55,7 +55,7 @@ export function formatAttempts(
   return JSON.stringify({ attempts: (added ? [...open, added] : open).slice(-MAX_ATTEMPTS) });
 }
 
-export function parseAttempts(text: string | null): StoredAttempt[] {
+export function parseAttempts(text: string | null | undefined): StoredAttempt[] {
   const { attempts } = parseObject(text ?? '');
   return Array.isArray(attempts) ? attempts.filter(isAttempt) : [];
 }

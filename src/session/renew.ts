@@ -1,8 +1,8 @@
 import { MortiseError, isMortiseError, type AnyMortiseError } from '../errors.js';
 import type { Context } from './context.js';
 import {
+  adopt,
   fromAnswer,
-  fromStore,
   isUsable,
   keep,
   peek,
@@ -32,12 +32,18 @@ export function renew(context: Context, isMet: () => boolean): Promise<void> {
 async function run(context: Context, isMet: () => boolean): Promise<void> {
   const { machine, host, generation, pause } = context;
   const isLate = () => context.generation !== generation;
-  if (pause && host.clock.monotonicMs() < pause.untilMs) throw pause.error;
+  // Tokens that are good and only wait to be saved ask nothing of the server.
+  const isSave = isUnsaved(context) && isMet();
+  if (!isSave && pause && host.clock.monotonicMs() < pause.untilMs) throw pause.error;
   const shown = context.held ? 'refreshing' : 'exchanging';
-  if (context.held) machine.dispatch('refreshDue', { name: 'refreshing' });
-  else machine.dispatch('tokensRequested', { name: 'exchanging' });
+  if (!context.held) machine.dispatch('tokensRequested', { name: 'exchanging' });
+  else if (!isSave) machine.dispatch('refreshDue', { name: 'refreshing' });
   try {
-    await host.lock(context.key, LOCK_TIMEOUT_MS, () => renewInTurn(context, isMet, isLate));
+    await context.lock(context.key, LOCK_TIMEOUT_MS, async () => {
+      const { held } = context;
+      if (held && isUnsaved(context)) await keep(context, held);
+      if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate);
+    });
   } catch (error) {
     // Too late to matter: whoever signed in or out meanwhile has decided.
     if (isLate()) return;
@@ -45,7 +51,7 @@ async function run(context: Context, isMet: () => boolean): Promise<void> {
     if (context.held) machine.dispatch('refreshDue', { name: 'refreshing' });
     throw settleFailure(context, error);
   }
-  if (isLate()) return;
+  if (isLate() || (isSave && context.held)) return;
   context.failures = 0;
   context.pause = null;
   // A sign-in that failed meanwhile has put the session back to signedIn.
@@ -57,13 +63,15 @@ async function run(context: Context, isMet: () => boolean): Promise<void> {
   } else leave(context, 'sessionGone', 'signedOut');
 }
 
+const isUnsaved = ({ held }: Context): boolean => held !== null && held.saveAgainAtMs !== null;
+
 /** Looks again at what is stored, for a sibling may have renewed, and only then asks the server. */
 async function renewInTurn(
   context: Context,
   isMet: () => boolean,
   isLate: () => boolean,
 ): Promise<void> {
-  if (await adopt(context, isLate)) {
+  if (await adoptNewer(context, isLate)) {
     if (!context.held || isMet()) return;
   }
   if (isLate()) return;
@@ -72,7 +80,7 @@ async function renewInTurn(
   } catch (error) {
     if (!isRejection(error) || isLate()) throw error;
     // Perhaps a sibling spent this refresh token first, and has stored the next one.
-    if (!(await adopt(context, isLate))) {
+    if (!(await adoptNewer(context, isLate))) {
       const revision = context.held?.storedRevision;
       if (revision && !isLate()) await context.store.removeIf(revision).catch(() => {});
       throw error;
@@ -82,11 +90,10 @@ async function renewInTurn(
 }
 
 /** Takes over what another process has stored since. `false` when there is nothing new. */
-async function adopt(context: Context, isLate: () => boolean): Promise<boolean> {
+async function adoptNewer(context: Context, isLate: () => boolean): Promise<boolean> {
   const stored = await peek(context);
-  if (isLate() || stored === 'unreadable' || !wasReplaced(context, stored, context.held))
-    return false;
-  context.held = stored && fromStore(stored);
+  if (isLate() || stored === 'unreadable' || !wasReplaced(context, stored)) return false;
+  adopt(context, stored ?? null);
   return true;
 }
 
@@ -103,7 +110,7 @@ async function request(context: Context, isLate: () => boolean): Promise<void> {
       : { grant_type: 'refresh_token', refresh_token: refreshToken ?? '' },
   );
   if (isLate()) return endpoint.revoke(issued);
-  await keep(context, fromAnswer(context, issued, held), held);
+  await keep(context, fromAnswer(context, issued, held));
 }
 
 const isRejection = (error: unknown): error is MortiseError<'invalid_grant'> =>
@@ -144,6 +151,7 @@ function leave(
   reason: 'rejected' | 'signedOut',
   error?: MortiseError,
 ): void {
+  context.forgotten = context.held?.storedRevision ?? null;
   context.held = null;
   context.reason = reason;
   context.machine.dispatch(event, { name: 'signedOut', reason }, error);

@@ -12,6 +12,7 @@ import {
 
 /** A keychain may ask its owner something; longer than this nobody waits for it. */
 const STORE_TIMEOUT_MS = 30_000;
+const LOCK_TIMEOUT_MS = 5_000;
 
 /** One account's place in the store. Every failure is `store_unavailable` or `store_damaged`. */
 export interface SessionStore {
@@ -23,18 +24,20 @@ export interface SessionStore {
   /** Compare and clear: never deletes what another process has stored meanwhile. */
   removeIf(revision: string): Promise<void>;
   removeAttempts(): Promise<void>;
+  attempts(): Promise<readonly StoredAttempt[]>;
   addAttempt(attempt: StoredAttempt): Promise<void>;
-  /** Gives an attempt out once. */
-  takeAttempt(state: string | null): Promise<StoredAttempt | null>;
+  /** Removes an attempt; `true` for one caller only, whatever tab or process the others are in. */
+  takeAttempt(state: string): Promise<boolean>;
 }
 
 export function createSessionStore(
-  { store, clock }: Pick<Host, 'store' | 'clock'>,
+  { store, clock, lock }: Pick<Host, 'store' | 'clock' | 'lock'>,
   key: string,
 ): SessionStore {
   // Closing a session stops no save: a rotated token that is not stored is lost.
   const inFlight = createInFlight();
   const attemptsKey = `${key}/attempts`;
+  const damagedKey = `${key}/damaged`;
   let last: Promise<unknown> = Promise.resolve();
   // One after another: a removal asked for after a save must also happen after it.
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
@@ -42,10 +45,13 @@ export function createSessionStore(
     last = turn.catch(() => {});
     return turn;
   };
+  // What is read, changed and written back is not to be changed by another process meanwhile.
+  const alone = <T>(task: () => Promise<T>): Promise<T> =>
+    lock(attemptsKey, LOCK_TIMEOUT_MS, () => inTurn(task));
   const limited = async <T>(task: () => Promise<T>): Promise<T> => {
     try {
       const guard = createGuard({ clock, timeoutMs: STORE_TIMEOUT_MS, host: 'store', inFlight });
-      return await guard.wait(task());
+      return await guard.wait(Promise.resolve(task()));
     } catch (error) {
       // A store may be anybody's code: its own errors can quote what they were asked to keep.
       const { code, hint } = isMortiseError(error) ? error : { code: '', hint: undefined };
@@ -57,35 +63,41 @@ export function createSessionStore(
     load: () =>
       inTurn(async () => {
         const text = await store.get(key);
-        if (text === null) return null;
+        // Who writes a store of their own may well give `undefined` for what is not there.
+        if (text === null || text === undefined) return null;
         const session = parseSession(text);
         if (session) return session;
-        await store.set(`${key}/damaged`, text);
+        await store.set(damagedKey, text);
         await store.remove(key);
         throw new MortiseError('store_damaged', {});
       }),
     save: (session) => inTurn(() => store.set(key, formatSession(session))),
-    remove: () => inTurn(() => store.remove(key)),
+    remove: () =>
+      inTurn(async () => {
+        await store.remove(key);
+        await store.remove(damagedKey);
+      }),
     removeIf: (revision) =>
       inTurn(async () => {
         const text = await store.get(key);
         if (text !== null && parseSession(text)?.revision === revision) await store.remove(key);
       }),
     removeAttempts: () => inTurn(() => store.remove(attemptsKey)),
+    attempts: () => inTurn(async () => parseAttempts(await store.get(attemptsKey))),
     addAttempt: (attempt) =>
-      inTurn(async () => {
+      alone(async () => {
         const attempts = parseAttempts(await store.get(attemptsKey));
         await store.set(attemptsKey, formatAttempts(attempts, attempt, clock.nowMs()));
       }),
     takeAttempt: (state) =>
-      inTurn(async () => {
+      alone(async () => {
         const attempts = parseAttempts(await store.get(attemptsKey));
         const taken = attempts.find((attempt) => attempt.state === state);
-        if (!taken) return null;
+        if (!taken) return false;
         const left = attempts.filter((attempt) => attempt !== taken);
         if (left.length === 0) await store.remove(attemptsKey);
         else await store.set(attemptsKey, formatAttempts(left, null, clock.nowMs()));
-        return taken;
+        return true;
       }),
   };
 }

@@ -1,5 +1,6 @@
 import { MortiseError, isMortiseError } from '../errors.js';
-import type { Context } from './context.js';
+import { within } from '../http/guard.js';
+import type { Context, HeldSession } from './context.js';
 import { restore } from './restore.js';
 
 /**
@@ -9,27 +10,38 @@ import { restore } from './restore.js';
 export function signOut(context: Context): Promise<void> {
   if (context.inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
   context.signOuts += 1;
-  context.signingOut ??= run(context).finally(() => (context.signingOut = null));
+  if (!context.signingOut) {
+    const forgotten = forget(context);
+    const over = forgotten.then(() => {}).finally(() => (context.signingOut = null));
+    context.signingOut = over;
+    // The server is told afterwards: a sign-in need not wait for that.
+    return forgotten.then((held) => held && context.endpoint.revoke(held)).then(() => {});
+  }
   return context.signingOut;
 }
 
-async function run(context: Context): Promise<void> {
-  const { machine, store, endpoint, attempt } = context;
+/** How long removing waits for another process that may be about to save. */
+const LOCK_TIMEOUT_MS = 5_000;
+
+async function forget(context: Context): Promise<HeldSession | null> {
+  const { machine, store, host, key, attempt, lock } = context;
   // Only to have something to revoke; a store that cannot be read does not stop a sign-out.
-  await restore(context).catch(() => {});
+  await within(host.clock, restore(context));
   const { held } = context;
   context.generation += 1;
   context.held = null;
   context.attempt = null;
-  machine.dispatch('signOutRequested', { name: 'signingOut' });
+  context.forgotten = held?.storedRevision ?? null;
+  if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';
   attempt?.end(new MortiseError('sign_in_cancelled', {}));
-  const removals = await Promise.allSettled([store.remove(), store.removeAttempts()]);
+  const remove = () => Promise.allSettled([store.remove(), store.removeAttempts()]);
+  // Our own renewal may hold the lock for long, but saves nothing any more.
+  const removals = await (context.renewing ? remove() : lock(key, LOCK_TIMEOUT_MS, remove));
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
-  context.reason = 'signedOut';
   machine.dispatch(
     'signOutCompleted',
     { name: 'signedOut', reason: 'signedOut' },
     isMortiseError(failure) ? failure : undefined,
   );
-  if (held) await endpoint.revoke(held);
+  return held;
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.js';
 import { exchange, readJsonText } from '../http/exchange.js';
-import type { InFlight } from '../http/guard.js';
+import { createGuard, type InFlight } from '../http/guard.js';
 import type { Provider, ReadJson, ServerMetadata } from '../oauth/provider.js';
 import { buildTokenRequest } from '../oauth/token-request.js';
 import { readTokenResponse, type TokenSet } from '../oauth/token-response.js';
@@ -66,24 +66,33 @@ export function createTokenEndpoint(
         (code: ErrorCode) => provider.hints?.(code, step, status),
       );
     },
-    async revoke({ refreshToken, accessToken }) {
-      try {
-        const server = await metadata();
-        const { revocationEndpoint } = server;
-        if (!revocationEndpoint) return;
-        for (const [token, token_type_hint] of [
-          [refreshToken, 'refresh_token'],
-          [accessToken, 'access_token'],
-        ] as const) {
-          if (token === null) continue;
-          const fields = { token, token_type_hint };
-          const request = buildTokenRequest(provider, server, revocationEndpoint, fields);
-          const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight };
-          (await exchange(host, request, limits)).discard();
-        }
-      } catch {
-        // Signing out does not depend on it; the tokens are forgotten here either way.
-      }
+    async revoke(tokens) {
+      const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight, clock, host: '' };
+      // All of it together, finding the server included. Signing out does not depend on it.
+      await createGuard(limits)
+        .wait(tell(tokens))
+        .catch(() => {});
     },
   };
+
+  async function tell({
+    refreshToken,
+    accessToken,
+  }: Pick<TokenSet, 'accessToken' | 'refreshToken'>) {
+    const server = await metadata();
+    const { revocationEndpoint } = server;
+    if (!revocationEndpoint) return;
+    for (const [token, token_type_hint] of [
+      [refreshToken, 'refresh_token'],
+      [accessToken, 'access_token'],
+    ] as const) {
+      if (token === null) continue;
+      const request = buildTokenRequest(provider, server, revocationEndpoint, {
+        token,
+        token_type_hint,
+      });
+      const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight };
+      (await exchange(host, request, limits)).discard();
+    }
+  }
 }

@@ -34,7 +34,7 @@ export const TRANSITIONS: Transitions = {
   idle:        { restoreRequested: 'restoring', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
   restoring:   { sessionFound: 'signedIn', sessionAbsent: 'signedOut', storeFailed: 'idle',
                  signInRequested: 'authorizing', signOutRequested: 'signingOut' },
-  signedOut:   { signInRequested: 'authorizing', tokensRequested: 'exchanging' },
+  signedOut:   { signInRequested: 'authorizing', sessionFound: 'signedIn', tokensRequested: 'exchanging' },
   authorizing: { addressReady: 'authorizing', windowLost: 'authorizing', signInRestarted: 'authorizing',
                  redirectReceived: 'exchanging', signInFailed: 'signedOut', sessionKept: 'signedIn',
                  signOutRequested: 'signingOut' },

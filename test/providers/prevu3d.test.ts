@@ -510,7 +510,7 @@ describe('browse', () => {
     expect(error.code).toBe('malformed_response');
   });
 
-  test.each(['a/b', 'a?b', 'a#b', '../../admin', 'a b', 'é', '%2e%2e'])(
+  test.each(['a/b', 'a?b', 'a#b', 'a b', 'é', '%2e%2e'])(
     'case 154: an id of %s is one segment of the path',
     async (id) => {
       expect(await browse(json([]), id)).toEqual([]);
@@ -518,11 +518,14 @@ describe('browse', () => {
     },
   );
 
-  test.each(['.', '..'])('case 154: an id of %s leads to no other place', async (id) => {
-    await failureOf(browse(json([]), id));
-    expect(host.sent.map(({ url }) => url)).not.toContain(`${API_URL}/v1/browse`);
-    expect(host.sent.map(({ url }) => url)).not.toContain(`${API_URL}/v1/nodes/browse`);
-  });
+  test.each(['.', '..', '../../admin', 'a/..'])(
+    'case 154: an id of %s leads to no other place',
+    async (id) => {
+      await failureOf(browse(json([]), id));
+      expect(host.sent.map(({ url }) => url)).not.toContain(`${API_URL}/v1/browse`);
+      expect(host.sent.map(({ url }) => url)).not.toContain(`${API_URL}/v1/nodes/browse`);
+    },
+  );
 
   test('a caller who leaves is let go', async () => {
     await allow();

@@ -112,7 +112,6 @@ describe('the transition table', () => {
     ['authorizing', 'sessionFound', 'a slow store that answers after the click does not win'],
     ['signedOut',   'tokensIssued', 'case 137: an answer that comes after a sign-out signs nobody in'],
     ['signingOut',  'tokensIssued', 'case 137: an answer that comes during a sign-out signs nobody in'],
-    ['signedOut',   'sessionFound', 'only a restore that was asked for finds a session'],
     ['signedOut',   'refreshDue',   'nothing is renewed for nobody'],
     ['signedIn',    'sessionFound', 'a store does not replace the session of a finished sign-in'],
     ['exchanging',  'redirectReceived', 'case 15: one code is exchanged at a time'],

@@ -568,6 +568,7 @@ const RUNS = Number(process.env['MORTISE_RUNS'] ?? 300);
 
 /** What needs another process, a store or a user agent that fails, or a client without a user. */
 const BEYOND = [
+  'signedOut sessionFound',
   'idle signOutRequested',
   'restoring signOutRequested',
   'restoring storeFailed',

@@ -25,13 +25,18 @@ const ATTEMPT: StoredAttempt = {
 };
 
 const text = fc.string({ minLength: 1, unit: 'binary' });
+/** As RFC 6750 section 2.1 allows: what fits into a header. */
+const token = fc.string({
+  minLength: 1,
+  unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+});
 // JSON knows no negative zero.
 const time = fc.double({ noNaN: true, noDefaultInfinity: true }).map((ms) => ms + 0);
 const PLAIN = { noNullPrototype: true } as const;
 const sessions: fc.Arbitrary<StoredSession> = fc.record(
   {
-    accessToken: text,
-    refreshToken: fc.option(text),
+    accessToken: token,
+    refreshToken: fc.option(token),
     lifetimeMs: fc.option(time),
     scopes: fc.array(fc.string()),
     receivedAtMs: time,

@@ -312,7 +312,7 @@ const SCENES: readonly [name: string, knows: readonly SecretName[], code: ErrorC
     { host: (host, quote) => with_({ store: { ...host.store, get: async (key) => (/damaged$/.test(key) ? null : `{"accessToken":"${quote()}`) } })(host) }],
   ['the hash fails', ['codeVerifier'], 'configuration_error',
     { host: (host) => with_({ crypto: { ...host.crypto, sha256: async (data) => thrown(new TextDecoder().decode(data)) } })(host) }],
-  ['the lock fails', ['accessToken', 'refreshToken', 'code'], 'configuration_error',
+  ['the lock fails', ['accessToken', 'refreshToken', 'code'], null,
     { host: (host, quote) => with_({ lock: async () => thrown(quote()) })(host) }],
   ['no page can be opened', ['clientSecret'], 'configuration_error',
     { host: (host, quote) => with_({ userAgents: [{ open: rejecting(quote) }] })(host) }],

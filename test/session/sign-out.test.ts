@@ -162,7 +162,7 @@ test('a sign-in asked for while signing out waits for it', async () => {
 });
 
 test('a sign-in that waits for a sign-out can be cancelled meanwhile', async () => {
-  const { session, store } = await signedIn();
+  const { session, store, clock } = await signedIn();
   store.remove = () => new Promise(() => {});
   const out = session.signOut();
   out.catch(() => {});
@@ -170,5 +170,7 @@ test('a sign-in that waits for a sign-out can be cancelled meanwhile', async () 
   const waiting = session.signIn({ signal: controller.signal });
   controller.abort();
   await expect(waiting).rejects.toEqual(failing('sign_in_cancelled'));
-  await session.close();
+  const closed = session.close();
+  await clock.advance(1_500);
+  await closed;
 });

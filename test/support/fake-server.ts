@@ -58,7 +58,7 @@ export function createFakeServer({ lifetimeS = 3600 }: { lifetimeS?: number | nu
     const { pathname } = new URL(request.url);
     const form = new URLSearchParams(typeof request.body === 'string' ? request.body : '');
     requests.push({ path: pathname, form, request });
-    if (pathname === '/token') return toResponse(await (scripted.shift() ?? usual)(form));
+    if (pathname.endsWith('/token')) return toResponse(await (scripted.shift() ?? usual)(form));
     if (pathname === '/revoke') {
       revoked.push(form.get('token') ?? '');
       return toResponse({});
