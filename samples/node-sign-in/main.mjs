@@ -1,4 +1,5 @@
 // Signs in, finds the API, browses, and keeps the session for the next run.
+import { createInterface } from 'node:readline';
 import { createSession, isMortiseError, memoryStore } from 'mortise';
 import { createNodeHost, fileStore } from 'mortise/node';
 import { showGranted, showOrganization } from './data.mjs';
@@ -54,11 +55,13 @@ async function hasToken(session) {
 }
 
 async function signIn(session) {
+  let lines;
   const off = session.onChange(({ event, error }) => {
     const { state } = session;
     if (event === 'addressReady') terminal.step('Sign-in', 'opening the consent page');
     if (event === 'windowLost') {
       terminal.step('No browser', `${error?.hint ?? ''}\n${state.authorizationUrl}`);
+      lines ??= readPasted(session);
     }
     if (state.name === 'authorizing' && state.authorizationUrl) {
       terminal.wait('waiting for you', state.expiresAtMs);
@@ -69,8 +72,20 @@ async function signIn(session) {
     await session.signIn({ signal: stop.signal });
   } finally {
     off();
+    lines?.close();
     terminal.stopWaiting();
   }
+}
+
+/** Over ssh the redirect lands on the user's own machine: there the address can be copied from the browser. */
+function readPasted(session) {
+  if (!process.stdin.isTTY) return undefined;
+  terminal.step('Or paste', 'the address your browser ends on, and press Enter');
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  lines.on('line', (text) =>
+    session.completeSignIn(text).catch((error) => terminal.step('Not that', error.hint)),
+  );
+  return lines;
 }
 
 async function signOut(session) {
@@ -87,6 +102,7 @@ try {
 } catch (error) {
   terminal.stopWaiting();
   if (!isMortiseError(error)) throw error;
-  terminal.fail(error.message, error.hint);
+  const { host } = error.details;
+  terminal.fail(host ? `${error.message}: ${host}` : error.message, error.hint);
   process.exitCode = stop.signal.aborted ? 130 : 1;
 }

@@ -42,7 +42,7 @@ export function checkEndpoint(text: unknown, what: string): string {
 /** Whether a text is a host's name as an address would show it. */
 export const isHostName = (name: unknown): boolean =>
   typeof name === 'string' &&
-  parseUrl(`https://${name}/`)?.host === name.toLowerCase() &&
+  parseUrl(`https://${name}/`)?.hostname === name.toLowerCase() &&
   !name.endsWith('.');
 
 /**

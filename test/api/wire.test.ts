@@ -24,3 +24,34 @@ test('names of headers are sent in lower case, and json says what it is', () => 
   expect(headers).toEqual({ 'x-company': '7', 'content-type': 'application/vnd.api+json' });
   expect(body).toBe('{"a":1}');
 });
+
+test.each<[string, object]>([
+  ['a line break in a header', { headers: { a: 'b\r\nc' } }],
+  ['a blank in a header’s name', { headers: { 'a b': 'c' } }],
+  ['a header beyond Latin', { headers: { a: '€' } }],
+  ['a method that is none', { method: 'G ET' }],
+  ['a method that fetch forbids', { method: 'TRACE' }],
+  ['no path', { path: undefined }],
+])('%s is a configuration_error before anything is sent', (_, wrong) => {
+  expect(() => toWire(base, { path: 'x', ...wrong })).toThrow(
+    failing('configuration_error') as never,
+  );
+});
+
+test('a body of null is none', () => {
+  expect(toWire(base, { path: 'x', body: null as never }).body).toBeUndefined();
+});
+
+test('a progress listener that throws disturbs nobody', () => {
+  const onProgress = () => {
+    throw new Error('mine');
+  };
+  expect(toWire(base, { method: 'PUT', path: 'x', body: 'abc', onProgress }).body).toBe('abc');
+});
+
+test.each(['..%2fadmin', 'a/..%5c..%5cadmin', '%2e%2e%2fadmin', 'a%2F..'])(
+  'case 154: %s is refused, for a server that decodes once would climb',
+  (path) => {
+    expect(() => toWire(base, { path })).toThrow(failing('api_url_untrusted') as never);
+  },
+);

@@ -371,7 +371,7 @@ describe('npm start, without an account', () => {
     await run(args, { env });
     writeFileSync(
       storedFile(),
-      JSON.stringify({ ...stored(), lifetimeMs: 1, refreshToken: 'of long ago' }),
+      JSON.stringify({ ...stored(), lifetimeMs: 1, refreshToken: 'of-long-ago' }),
     );
     const again = await run(args, { env: person('allow').env });
     expect(again.exitCode).toBe(0);
@@ -420,7 +420,7 @@ describe('npm start, without an account', () => {
       env,
     });
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
-    expect(stdout).toMatch(/✗ network error\n {4}\S/);
+    expect(stdout).toMatch(/✗ network error: 127\.0\.0\.1:\d+\n {4}\S/);
     expect(wasAsked()).toBe(false);
   });
 });
