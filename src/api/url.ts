@@ -2,8 +2,8 @@ import { MortiseError } from '../errors.js';
 import { isSecure, parseUrl } from '../oauth/endpoint.js';
 import type { ApiRequest } from './request.js';
 
-/** Slash and dots, at least the slash encoded: one segment here, a way up for a server that decodes once. */
-const ENCODED_CLIMB = /%(2f|5c)(\.|%2e){2}|(\.|%2e){2}%(2f|5c)/i;
+/** A way up beside an encoded slash: part of a segment here, but not for a server that decodes once. */
+const ENCODED_CLIMB = /(^|\/|%2f|%5c)(\.|%2e){2}(%2f|%5c)|(%2f|%5c)(\.|%2e){2}($|\/|%2f|%5c)/i;
 
 /**
  * An id as one segment of a path.
@@ -36,7 +36,7 @@ export function apiUrl(root: URL, path: string, query: ApiRequest['query']): str
   const isInside =
     url && isSecure(url) && url.origin === root.origin && `${url.pathname}/`.startsWith(folder);
   // A fragment never reaches a server, so a path with one was meant for something else.
-  if (!isInside || /[\\#]/.test(path) || ENCODED_CLIMB.test(path)) {
+  if (!isInside || /[\\#]/.test(path) || ENCODED_CLIMB.test(path.replace(/\?.*/, ''))) {
     throw new MortiseError('api_url_untrusted', { host: url?.host ?? '' });
   }
   for (const [name, value] of Object.entries(query ?? {})) {

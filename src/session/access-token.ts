@@ -1,7 +1,7 @@
 import { MortiseError } from '../errors.js';
 import { abortable, untilStopped } from '../http/guard.js';
 import type { Context } from './context.js';
-import { adopt, isUsable, peek, remainingMs, signedInState } from './held-session.js';
+import { adopt, isForgotten, isUsable, peek, remainingMs, signedInState } from './held-session.js';
 import { renew, signInRequired } from './renew.js';
 import { restore } from './restore.js';
 
@@ -44,7 +44,7 @@ export function accessToken(context: Context, demand: TokenDemand): Promise<stri
 async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   const { provider, host, inFlight } = context;
   const { clock } = host;
-  if (inFlight.isClosed) throw new MortiseError('aborted', {});
+  if (inFlight.isClosed || demand.signal?.aborted) throw new MortiseError('aborted', {});
   await context.signingOut;
   await restore(context);
   const isMet = () => tokenAtHand(context, demand) !== undefined;
@@ -80,7 +80,7 @@ async function lookAgain(context: Context): Promise<void> {
   const stored = await peek(context);
   if (context.generation !== generation || context.held || !stored || stored === 'unreadable')
     return;
-  if (stored.revision === context.forgotten) return;
+  if (isForgotten(context, stored)) return;
   adopt(context, stored);
   context.machine.dispatch('sessionFound', signedInState(stored));
 }

@@ -26,6 +26,9 @@ export interface Attempt {
   end(error: MortiseError): void;
 }
 
+/** In place of a revision that could not be read. */
+export const EVERYTHING = '*';
+
 /** What the parts of one session share. */
 export interface Context {
   readonly host: Host;
@@ -44,6 +47,8 @@ export interface Context {
   attempt: Attempt | null;
   restored: Promise<void> | null;
   renewing: Promise<void> | null;
+  /** Our own renewal holds the lock, rather than waiting for it. */
+  hasLock: boolean;
   /** Failed refreshes in a row. */
   failures: number;
   /** The server asked to be left alone until then (monotonic). */

@@ -6,6 +6,7 @@ import type { Host } from '../ports/index.js';
 import { accessToken, type AccessTokenOptions } from './access-token.js';
 import { beginSignIn } from './begun-sign-in.js';
 import type { Context } from './context.js';
+import { keep } from './held-session.js';
 import { createMachine, type StateChange } from './machine.js';
 import { createOwnLock } from './own-lock.js';
 import { restore } from './restore.js';
@@ -81,6 +82,7 @@ export function createSession<Api extends { request: ApiSend }>(
     attempt: null,
     restored: null,
     renewing: null,
+    hasLock: false,
     signingOut: null,
     forgotten: null,
     adoptions: 0,
@@ -113,11 +115,12 @@ export function createSession<Api extends { request: ApiSend }>(
     api: provider.api(connect, context.endpoint.metadata),
     signOut: () => signOut(context),
     async close() {
-      const { attempt, renewing, signingOut, leaving, held, store } = context;
+      const { attempt, renewing, signingOut, leaving, held } = context;
       stopAll(inFlight);
       attempt?.end(new MortiseError('aborted', {}));
       // A renewed token that the store does not have yet would be lost, and the old one is spent.
-      const saving = held?.saveAgainAtMs != null ? store.save(held) : undefined;
+      const isUnsaved = held !== null && held.saveAgainAtMs !== null;
+      const saving = isUnsaved && lock(key, CLOSE_LOCK_TIMEOUT_MS, () => saveLast(context));
       await within(
         host.clock,
         Promise.allSettled([attempt?.done, renewing, signingOut, leaving, saving]),
@@ -133,6 +136,14 @@ function encodePart(part: string): string {
   } catch {
     throw new MortiseError('configuration_error', { problem: 'account is not well-formed text' });
   }
+}
+
+/** How long closing waits for others to be done with the store. */
+const CLOSE_LOCK_TIMEOUT_MS = 1_000;
+
+async function saveLast(context: Context): Promise<void> {
+  const { held } = context;
+  if (held && held.saveAgainAtMs !== null) await keep(context, held);
 }
 
 /** Asks for the API base once a sign-in: another user may live in another region. */

@@ -2,7 +2,7 @@ import { isMortiseError } from '../errors.js';
 import { randomText } from '../oauth/pkce.js';
 import type { TokenSet } from '../oauth/token-response.js';
 import type { Clock } from '../ports/index.js';
-import type { Context, HeldSession } from './context.js';
+import { EVERYTHING, type Context, type HeldSession } from './context.js';
 import type { StoredSession } from './record.js';
 import type { SessionState } from './state.js';
 
@@ -77,6 +77,10 @@ export async function peek(
     return isMortiseError(error) && error.code === 'store_damaged' ? undefined : 'unreadable';
   }
 }
+
+/** Signed out of here, though it could not be removed: it is not taken up again. */
+export const isForgotten = ({ forgotten }: Context, { revision }: StoredSession): boolean =>
+  forgotten === EVERYTHING || forgotten === revision;
 
 /** Takes over what another process has stored, or that it has signed out. */
 export function adopt(context: Context, stored: StoredSession | null): void {

@@ -40,9 +40,14 @@ async function run(context: Context, isMet: () => boolean): Promise<void> {
   else if (!isSave) machine.dispatch('refreshDue', { name: 'refreshing' });
   try {
     await context.lock(context.key, LOCK_TIMEOUT_MS, async () => {
-      const { held } = context;
-      if (held && isUnsaved(context)) await keep(context, held);
-      if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate);
+      context.hasLock = true;
+      try {
+        const { held } = context;
+        if (held && isUnsaved(context)) await keep(context, held);
+        if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate);
+      } finally {
+        context.hasLock = false;
+      }
     });
   } catch (error) {
     // Too late to matter: whoever signed in or out meanwhile has decided.
@@ -151,7 +156,7 @@ function leave(
   reason: 'rejected' | 'signedOut',
   error?: MortiseError,
 ): void {
-  context.forgotten = context.held?.storedRevision ?? null;
+  context.forgotten = context.held?.storedRevision ?? context.forgotten;
   context.held = null;
   context.reason = reason;
   context.machine.dispatch(event, { name: 'signedOut', reason }, error);

@@ -1,6 +1,6 @@
 import { isMortiseError } from '../errors.js';
 import type { Context } from './context.js';
-import { fromStore, signedInState } from './held-session.js';
+import { fromStore, isForgotten, signedInState } from './held-session.js';
 
 /**
  * Reads the account from the store, once. A damaged record is an account that is not signed in.
@@ -16,7 +16,8 @@ async function load(context: Context): Promise<void> {
   const { machine, store, generation } = context;
   machine.dispatch('restoreRequested', { name: 'restoring' });
   try {
-    const stored = await store.load();
+    const found = await store.load();
+    const stored = found && !isForgotten(context, found) ? found : null;
     // Signed in or out meanwhile: what was in the store before is history.
     if (context.generation !== generation) return;
     context.held = stored && fromStore(stored);

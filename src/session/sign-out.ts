@@ -1,6 +1,6 @@
 import { MortiseError, isMortiseError } from '../errors.js';
 import { within } from '../http/guard.js';
-import type { Context, HeldSession } from './context.js';
+import { EVERYTHING, type Context, type HeldSession } from './context.js';
 import { restore } from './restore.js';
 
 /**
@@ -31,13 +31,14 @@ async function forget(context: Context): Promise<HeldSession | null> {
   context.generation += 1;
   context.held = null;
   context.attempt = null;
-  context.forgotten = held?.storedRevision ?? null;
+  context.forgotten = held?.storedRevision ?? context.forgotten;
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';
   attempt?.end(new MortiseError('sign_in_cancelled', {}));
   const remove = () => Promise.allSettled([store.remove(), store.removeAttempts()]);
   // Our own renewal may hold the lock for long, but saves nothing any more.
-  const removals = await (context.renewing ? remove() : lock(key, LOCK_TIMEOUT_MS, remove));
+  const removals = await (context.hasLock ? remove() : lock(key, LOCK_TIMEOUT_MS, remove));
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
+  if (failure) context.forgotten ??= EVERYTHING;
   machine.dispatch(
     'signOutCompleted',
     { name: 'signedOut', reason: 'signedOut' },

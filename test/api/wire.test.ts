@@ -55,3 +55,10 @@ test.each(['..%2fadmin', 'a/..%5c..%5cadmin', '%2e%2e%2fadmin', 'a%2F..'])(
     expect(() => toWire(base, { path })).toThrow(failing('api_url_untrusted') as never);
   },
 );
+
+test.each(['Floor...%2F1', 'a..%2Fb', 'a%2F..b', 'a/..hidden', 'a?next=%2F..'])(
+  '%s is no way up',
+  (path) => {
+    expect(toWire(base, { path }).url).toContain('https://api.example/v1/');
+  },
+);

@@ -313,3 +313,96 @@ test.each<[string, (address: string) => string]>([
   await session.completeSignIn(shorten(`${visit.redirectUri}?code=good&state=${state}`));
   await done;
 });
+
+describe('closing with tokens that could not be saved', () => {
+  const unsaved = async () => {
+    const opened = open();
+    await opened.signIn();
+    const set = opened.store.set.bind(opened.store);
+    let failures = 1;
+    opened.store.set = (key, value) =>
+      failures-- > 0 ? Promise.reject(new Error('full')) : set(key, value);
+    const token = await opened.session.getAccessToken(RENEW);
+    return { ...opened, token };
+  };
+
+  test('saves them', async () => {
+    const { session, sibling, token } = await unsaved();
+    await session.close();
+    await expect(sibling().getAccessToken()).resolves.toBe(token);
+  });
+
+  test('leaves what a sibling has stored since', async () => {
+    const { session, sibling, host } = await unsaved();
+    const other = sibling();
+    const done = other.signIn();
+    await (await host.visit()).redirect({ code: 'good' });
+    await done;
+    await session.close();
+    await expect(sibling().getAccessToken()).resolves.toBe(await other.getAccessToken());
+  });
+
+  test('does not bring back what a sibling has signed out of', async () => {
+    const { session, sibling } = await unsaved();
+    await sibling().signOut();
+    await session.close();
+    await expect(sibling().getAccessToken()).rejects.toEqual(failing('sign_in_required'));
+  });
+});
+
+describe('case 137: a sign-out is final', () => {
+  test('twice over a store that cannot remove', async () => {
+    const { session, signIn, store } = open();
+    await signIn();
+    store.remove = () => Promise.reject(new Error('locked'));
+    for (let time = 0; time < 2; time += 1) {
+      await session.signOut();
+      await expect(session.getAccessToken()).rejects.toEqual(failing('sign_in_required'));
+    }
+  });
+
+  test('over a store that could be neither read nor written then', async () => {
+    const { signIn, store, sibling } = open();
+    await signIn();
+    const session = sibling();
+    const { get, remove } = store;
+    store.get = () => Promise.reject(new Error('locked'));
+    store.remove = () => Promise.reject(new Error('locked'));
+    await session.signOut();
+    Object.assign(store, { get, remove });
+    await expect(session.getAccessToken()).rejects.toEqual(failing('sign_in_required'));
+  });
+
+  test('over a sibling that is about to save, while our own renewal waits behind it', async () => {
+    const { session, signIn, store, sibling } = open();
+    await signIn();
+    const other = sibling();
+    await other.restore();
+    const set = store.set.bind(store);
+    const gate = deferred<void>();
+    const entered = deferred<void>();
+    store.set = async (key, value) => {
+      entered.resolve();
+      await gate.promise;
+      return set(key, value);
+    };
+    const theirs = other.getAccessToken(RENEW);
+    await entered.promise;
+    const ours = session.getAccessToken(RENEW).catch(() => {});
+    await settle();
+    const out = session.signOut();
+    await settle();
+    gate.resolve();
+    await Promise.all([theirs, ours, out]);
+    await expect(sibling().getAccessToken()).rejects.toEqual(failing('sign_in_required'));
+  });
+});
+
+test('a caller who has left before asking costs no refresh', async () => {
+  const { session, signIn, server } = open();
+  await signIn();
+  const asked = session.getAccessToken({ ...RENEW, signal: AbortSignal.abort() });
+  await expect(asked).rejects.toEqual(failing('aborted'));
+  await settle();
+  expect(server.tokenRequests()).toHaveLength(1);
+});
