@@ -30,15 +30,14 @@ export async function beginSignIn(
 
 /** The second half, from the redirect: the attempt was stored under this account and is given out once. */
 export async function finishSignIn(context: Context, redirectUrl: string): Promise<void> {
-  const finishing = finish(context, redirectUrl, context.leaving);
-  const leaving: Promise<void> = finishing.then(noop, noop).then(() => {
+  const before = context.leaving;
+  const finishing = finish(context, redirectUrl, before);
+  const leaving: Promise<void> = Promise.allSettled([before, finishing]).then(() => {
     if (context.leaving === leaving) context.leaving = null;
   });
   context.leaving = leaving;
   return finishing;
 }
-
-const noop = () => {};
 
 async function finish(
   context: Context,

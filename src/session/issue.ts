@@ -43,7 +43,10 @@ export async function issue(
   context.held = { ...fresh, storedRevision: fresh.revision };
   context.failures = 0;
   context.pause = null;
-  machine.dispatch('tokensIssued', signedInState(fresh));
+  const next = signedInState(fresh);
+  // A save so slow that a later sign-in has failed meanwhile finds the state where that one left it.
+  machine.dispatch('refreshDue', { name: 'refreshing' });
+  if (!machine.dispatch('tokensIssued', next)) machine.dispatch('sessionFound', next);
   return true;
 }
 
