@@ -21,10 +21,17 @@ export interface Issued {
 
 /** How a fault changes what the token endpoint does, not just what it says. */
 export interface GrantPolicy {
-  /** A spent refresh token is void; or it stays and is sent again; or it stays and none is sent. */
-  readonly refreshToken?: 'rotating' | 'same' | 'kept back';
+  /**
+   * A spent refresh token is void (the default); or it stays good beside the new one; or it stays and is sent
+   * again; or it stays and none is sent.
+   */
+  readonly refreshToken?: 'rotating' | 'reusable' | 'same' | 'kept back';
   /** In seconds, of every access token. */
   readonly lifetimeS?: number;
+  /** In seconds, of a code. Default 60. */
+  readonly codeLifetimeS?: number;
+  /** A code shown twice does not void what was issued for it. */
+  readonly codeReplay?: 'forgiven';
 }
 
 export interface GrantsOptions {
@@ -34,10 +41,14 @@ export interface GrantsOptions {
 }
 
 /** RFC 6749 section 4.1.2 recommends at most ten minutes; Prevu3D gives a minute. */
-const CODE_LIFETIME_MS = 60_000;
+const CODE_LIFETIME_S = 60;
 const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
 
 const invalidGrant = (description: string): Refused => ({ error: 'invalid_grant', description });
+
+/** RFC 7636 section 4.6, by the method S256. */
+export const isVerifierOf = (codeVerifier: string, codeChallenge: string): boolean =>
+  VERIFIER.test(codeVerifier) && base64url(sha256OfText(codeVerifier)) === codeChallenge;
 
 /** Codes and tokens of one sandbox: what was issued, spent and revoked. */
 export type Grants = ReturnType<typeof createGrants>;
@@ -47,6 +58,7 @@ export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
   const usedCodes = new Map<string, string>();
   const spent = new Set<string>();
   const revokedFamilies = new Set<string>();
+  const codeLifetimeMs = (policy.codeLifetimeS ?? CODE_LIFETIME_S) * 1000;
   let serial = 0;
 
   /** A name nobody else has: not random, since a sandbox must behave the same twice. */
@@ -79,38 +91,47 @@ export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
     issueCode(request: CodeRequest): string {
       const grant = { ...request.grant, family: next('family') };
       const code = `sandbox-code-${next('code')}`;
-      codes.set(code, { ...request, grant, expiresMs: nowMs() + CODE_LIFETIME_MS });
+      codes.set(code, { ...request, grant, expiresMs: nowMs() + codeLifetimeMs });
       return code;
     },
 
-    /** RFC 6749 section 4.1.3 and RFC 7636 section 4.6. A code is used up by the first who shows it. */
-    redeemCode(
+    /**
+     * A code is used up by the first who shows it.
+     *
+     * @param problemWith What the platform finds wrong with who shows it.
+     */
+    takeCode(
       code: string,
-      sent: { clientId: string; redirectUri: string; codeVerifier: string },
+      problemWith: (request: CodeRequest) => string | undefined,
     ): Issued | Refused {
       const request = codes.get(code);
       if (!request) {
         const family = usedCodes.get(code);
-        if (family !== undefined) revokedFamilies.add(family);
+        if (family !== undefined && !policy.codeReplay) revokedFamilies.add(family);
         return invalidGrant('The code is unknown or was used before.');
       }
       codes.delete(code);
       usedCodes.set(code, request.grant.family);
-      const { codeVerifier, clientId, redirectUri } = sent;
-      if (nowMs() >= request.expiresMs) return invalidGrant('The code is older than 60 seconds.');
-      if (clientId !== request.grant.clientId) {
-        return invalidGrant('The code belongs to another client.');
-      }
-      if (redirectUri !== request.redirectUri) {
-        return invalidGrant('The redirect_uri is not the one of the authorization request.');
-      }
-      if (
-        !VERIFIER.test(codeVerifier) ||
-        base64url(sha256OfText(codeVerifier)) !== request.codeChallenge
-      ) {
-        return invalidGrant('The code_verifier does not match the code_challenge.');
-      }
+      if (nowMs() >= request.expiresMs) return invalidGrant('The code is too old.');
+      const problem = problemWith(request);
+      if (problem !== undefined) return invalidGrant(problem);
       return { ...access(request.grant), refreshToken: mint('refresh', request.grant) };
+    },
+
+    /** RFC 6749 section 4.1.3 and RFC 7636 section 4.6. */
+    redeemCode(
+      code: string,
+      sent: { clientId: string; redirectUri: string; codeVerifier: string },
+    ): Issued | Refused {
+      return this.takeCode(code, ({ grant, redirectUri, codeChallenge }) => {
+        if (sent.clientId !== grant.clientId) return 'The code belongs to another client.';
+        if (sent.redirectUri !== redirectUri) {
+          return 'The redirect_uri is not the one of the authorization request.';
+        }
+        return isVerifierOf(sent.codeVerifier, codeChallenge)
+          ? undefined
+          : 'The code_verifier does not match the code_challenge.';
+      });
     },
 
     /**
@@ -140,7 +161,7 @@ export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
       const issued = access({ ...claims, scopes: scopes ?? claims.scopes });
       if (policy.refreshToken === 'kept back') return issued;
       if (policy.refreshToken === 'same') return { ...issued, refreshToken: token };
-      spent.add(token);
+      if (policy.refreshToken !== 'reusable') spent.add(token);
       return { ...issued, refreshToken: mint('refresh', claims) };
     },
 

@@ -2,10 +2,13 @@ import { MortiseError } from '../errors.js';
 import type { HttpRequest } from '../ports/index.js';
 import type { SandboxResponse } from './message.js';
 import { createFaults, type FaultSwitch } from './fault-switches.js';
+import { aps } from './aps.js';
 import { createGrants } from './grants.js';
 import { oauth } from './oauth.js';
+import { opencde } from './opencde.js';
 import { serve, type Platform } from './platform.js';
 import { prevu3d } from './prevu3d.js';
+import { speckle } from './speckle.js';
 
 export { answerConsent, type ConsentAnswer } from './answer-consent.js';
 export { FAULTS, type FaultName } from './faults.js';
@@ -14,7 +17,7 @@ export type { FaultSwitch } from './fault-switches.js';
 export type { HttpRequest, HttpResponse, HttpTransport } from '../ports/index.js';
 
 /** A further platform is a further file, and its line here. */
-const PLATFORMS = { prevu3d, oauth } as const;
+const PLATFORMS = { prevu3d, speckle, aps, opencde, oauth } as const;
 
 export type SandboxProvider = keyof typeof PLATFORMS;
 
@@ -29,6 +32,12 @@ export interface SandboxOptions {
   readonly faults?: readonly FaultSwitch[];
   /** Wall-clock milliseconds since 1970. Left out, time stands still and nothing expires. */
   readonly nowMs?: () => number;
+  /**
+   * The exact callback addresses that are registered for every application. Left out, prevu3d, aps, opencde
+   * and oauth take any that such a platform accepts; speckle sends to the one of its guide,
+   * `http://localhost:3000/callback`.
+   */
+  readonly redirectUris?: readonly string[];
   /** Any text. Sandboxes with different ones never issue the same code or token. */
   readonly seed?: string;
 }
@@ -53,10 +62,12 @@ function platformOf<P extends SandboxProvider>(provider: P): (typeof PLATFORMS)[
  * @throws {MortiseError} `configuration_error` for an unknown provider or fault.
  */
 export function createSandbox(options: SandboxOptions): Sandbox {
-  const { provider, faults: switches = [], nowMs = () => 0, seed = '' } = options;
+  const { provider, faults: switches = [], nowMs = () => 0, seed = '', redirectUris } = options;
+  const platform: Platform<unknown> = platformOf(provider);
   const faults = createFaults(switches);
-  const grants = createGrants({ nowMs, seed, policy: faults.policy });
-  const routes = platformOf(provider).routes(grants);
+  const policy = { ...platform.policy, ...faults.policy };
+  const grants = createGrants({ nowMs, seed, policy });
+  const routes = platform.routes(grants, { redirectUris });
   return (request) => serve(routes, faults, request);
 }
 

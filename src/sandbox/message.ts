@@ -8,6 +8,8 @@ export interface Call {
   readonly headers: HttpRequest['headers'];
   /** Empty when the body is not a form; see `formProblem`. */
   readonly form: URLSearchParams;
+  /** `undefined` when the body is not JSON. */
+  readonly json: unknown;
   readonly signal: AbortSignal;
   /** What the groups of the route's path caught. */
   readonly params: readonly string[];
@@ -33,14 +35,32 @@ export async function readText(body: HttpRequest['body']): Promise<string> {
 
 const FORM = 'application/x-www-form-urlencoded';
 
-function isForm(headers: HttpRequest['headers']): boolean {
-  return headers['content-type']?.split(';')[0]?.trim().toLowerCase() === FORM;
+const mediaType = (headers: HttpRequest['headers']): string =>
+  headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
+
+const isForm = (headers: HttpRequest['headers']): boolean => mediaType(headers) === FORM;
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export async function readCall(request: HttpRequest, params: readonly string[]): Promise<Call> {
   const { method, url, headers, signal } = request;
-  const text = isForm(headers) ? await readText(request.body) : '';
-  return { method, url: new URL(url), headers, signal, params, form: new URLSearchParams(text) };
+  const isJson = mediaType(headers) === 'application/json';
+  const text = isForm(headers) || isJson ? await readText(request.body) : '';
+  return {
+    method,
+    url: new URL(url),
+    headers,
+    signal,
+    params,
+    form: new URLSearchParams(isJson ? '' : text),
+    json: isJson ? readJson(text) : undefined,
+  };
 }
 
 /** Why the form cannot be read, by RFC 6749 section 3.2: no form, or a parameter twice. */

@@ -1,6 +1,6 @@
 import type { HttpRequest } from '../ports/index.js';
 import type { Faults, Place } from './fault-switches.js';
-import type { Grants } from './grants.js';
+import type { GrantPolicy, Grants } from './grants.js';
 import { readCall, toResponse, type Answer, type Call, type SandboxResponse } from './message.js';
 
 export interface Route {
@@ -10,12 +10,22 @@ export interface Route {
   readonly hosts?: readonly string[];
   /** What faults call it. */
   readonly place: Place;
+  /** Further places, which the request itself tells. */
+  readonly places?: (call: Call) => readonly Place[];
   readonly answer: (call: Call) => Answer;
+}
+
+/** What was registered at the platform for the application that signs in. */
+export interface Registration {
+  /** Exact callback addresses; `undefined` when none were registered by name. */
+  readonly redirectUris: readonly string[] | undefined;
 }
 
 /** A platform on one's desk: its routes, and how a client finds them once it is served. */
 export interface Platform<Environment> {
-  readonly routes: (grants: Grants) => readonly Route[];
+  readonly routes: (grants: Grants, registration: Registration) => readonly Route[];
+  /** How its tokens live, where that is not as RFC 6749 and RFC 9700 have it. */
+  readonly policy?: GrantPolicy;
   readonly environment: (origin: string) => Environment;
 }
 
@@ -52,7 +62,7 @@ function placesOf(route: Route, call: Call): readonly Place[] {
     route.place === 'token'
       ? GRANT_PLACES.get(call.form.get('grant_type'))
       : route.place === 'browse' && ('api' as const);
-  return more ? [route.place, more] : [route.place];
+  return [route.place, ...(more ? [more] : []), ...(route.places?.(call) ?? [])];
 }
 
 /** Answers one request. Rejects where a real network would: an unknown host, plain http, an abort. */

@@ -1,0 +1,3 @@
+import type { Faulty } from './fault.js';
+
+export const OPENCDE_FAULTS = {} as const satisfies Faulty;

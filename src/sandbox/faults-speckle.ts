@@ -1,0 +1,3 @@
+import type { Faulty } from './fault.js';
+
+export const SPECKLE_FAULTS = {} as const satisfies Faulty;
