@@ -30,11 +30,13 @@ export interface ErrorDetails {
   oauth_error: OAuthRefusal;
   network_error: { readonly host: string };
   timeout: { readonly host: string; readonly timeoutMs: number };
-  graphql_error: { readonly codes: readonly string[] };
+  /** `messages` are the server's, each printable and at most 200 characters. */
+  graphql_error: { readonly codes: readonly string[]; readonly messages: readonly string[] };
   rate_limited: { readonly status: number; readonly retryAfterMs: number | null };
   http_error: OAuthRefusal & { readonly status: number };
   insufficient_scope: { readonly status: number; readonly scope: string | null };
-  forbidden: { readonly status: number; readonly warnings?: readonly string[] };
+  /** `warnings` are the server's own, where it gave an empty list and said why. */
+  forbidden: OAuthRefusal & { readonly status: number; readonly warnings?: readonly string[] };
   api_url_untrusted: { readonly host: string };
   store_unavailable: None;
   store_damaged: None;

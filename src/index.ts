@@ -13,9 +13,23 @@ export type {
   SignedOutReason,
 } from './errors.js';
 export type { ApiRequest, ApiResponse, Progress, QueryValue } from './api/request.js';
-export type { ApiSend, Dialect, Hints, Provider, ServerMetadata } from './oauth/provider.js';
+export type {
+  ApiFailure,
+  ApiSend,
+  ApiTools,
+  Dialect,
+  Fields,
+  Hints,
+  OwnProtocol,
+  Provider,
+  ReadDocument,
+  ServerMetadata,
+  WireRequest,
+} from './oauth/provider.js';
+export type { AuthorizationRequest } from './oauth/authorization-request.js';
 export type * from './ports/index.js';
 export type { AccessTokenOptions } from './session/access-token.js';
+export type { ShareOptions, SharedAccess } from './session/access.js';
 export type { Session, SessionOptions } from './session/create-session.js';
 export type { StateChange } from './session/machine.js';
 export type { SignInOptions } from './session/sign-in.js';

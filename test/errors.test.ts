@@ -31,7 +31,7 @@ const EXAMPLES: { readonly [C in ErrorCode]: ErrorDetails[C] } = {
   oauth_error: {},
   network_error: { host: 'a.example' },
   timeout: { host: 'a.example', timeoutMs: 1 },
-  graphql_error: { codes: ['INTERNAL'] },
+  graphql_error: { codes: ['INTERNAL'], messages: ['The resolver failed.'] },
   rate_limited: { status: 429, retryAfterMs: null },
   http_error: { status: 500 },
   insufficient_scope: { status: 403, scope: null },
@@ -183,7 +183,13 @@ describe('case 197, 198: however an error is printed, no secret is in it', () =>
   const { code, state, accessToken, refreshToken } = SECRETS;
 
   const refused = (status: number, json: unknown) => () =>
-    readTokenResponse({ status, json, retryAfter: code }, {}, secrets, 0, () => undefined);
+    readTokenResponse(
+      { status, json, retryAfter: code },
+      { dialect: {}, step: 'exchange' },
+      secrets,
+      0,
+      () => undefined,
+    );
   const redirected = (query: string) => () =>
     readAuthorizationCode(
       `http://localhost:1/?state=${state}&${query}`,
@@ -239,9 +245,9 @@ describe('case 197, 198: however an error is printed, no secret is in it', () =>
     ['a redirect with an iss that is none',       redirected(`code=${code}&iss=${code}`)],
     ['an endpoint with a password',               () => checkEndpoint(`https://u:${SECRETS.password}@x/`, 'it')],
     ['an endpoint that is none',                  () => checkEndpoint(`https://${SECRETS.password} x`, 'it')],
-    ['a parameter that is reserved',              () => buildAuthorizationUrl(standard({ authorizationParameters: { state } }), 'https://as.example', { redirectUri: 'x', state, codeChallenge: 'x' })],
-    ['metadata of another',                       () => discoverMetadata('https://as.example', async () => ({ status: 200, json: { issuer: accessToken } }))],
-    ['metadata with a foreign endpoint',          () => discoverMetadata('https://as.example', async () => ({ status: 200, json: { issuer: 'https://as.example', authorization_endpoint: `https://${accessToken}/` } }))],
+    ['a parameter that is reserved',              () => buildAuthorizationUrl(standard({ authorizationParameters: { state } }), { authorizationEndpoint: 'https://as.example', tokenEndpoint: 'https://as.example' }, { redirectUri: 'x', state, codeChallenge: 'x', nonce: 'x' })],
+    ['metadata of another',                       () => discoverMetadata('https://as.example', async () => ({ status: 200, text: '', json: { issuer: accessToken } }))],
+    ['metadata with a foreign endpoint',          () => discoverMetadata('https://as.example', async () => ({ status: 200, text: '', json: { issuer: 'https://as.example', authorization_endpoint: `https://${accessToken}/` } }))],
     ['a connection that is reset',                sent(() => Promise.reject(foreign()))],
     ['a transport that throws',                   sent(() => { throw foreign(); })],
     ['a body that is broken off',                 sent(async () => ({ status: 200, headers, body: brokenOff() }))],

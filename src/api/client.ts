@@ -1,8 +1,9 @@
 import { isMortiseError, type ErrorCode } from '../errors.js';
 import { exchange, isByteStream, type Answer } from '../http/exchange.js';
 import { abortable, pause, type InFlight } from '../http/guard.js';
+import type { Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
-import { statusError } from './status-error.js';
+import { readFailureOf, statusError } from './status-error.js';
 import type { ApiRequest, ApiResponse } from './request.js';
 import { toApiResponse } from './response.js';
 import { createBreaker, pauseMs } from './retry.js';
@@ -22,6 +23,8 @@ export interface ApiClientOptions {
   readonly token: (refused: string | undefined, signal: AbortSignal | undefined) => Promise<string>;
   readonly base: () => string | Promise<string>;
   readonly hint: (code: ErrorCode, status: number) => string | undefined;
+  /** What the platform itself says of a failing answer. */
+  readonly readFailure?: Provider['apiFailure'];
 }
 
 /**
@@ -65,13 +68,21 @@ export function createApiClient(
       }
       if (answer) {
         const { status } = answer;
-        if (status !== 401) breaker.reset();
-        if (status < 300 || status === 304) return toApiResponse(answer, request);
+        if (status < 300 || status === 304) {
+          breaker.reset();
+          return toApiResponse(answer, request);
+        }
+        const said = options.readFailure && (await readFailureOf(answer, accessToken, options));
         answer.discard();
-        const error = statusError(answer, host.clock.nowMs(), accessToken, hint);
+        const error =
+          said && said !== 'token refused'
+            ? said
+            : statusError(answer, host.clock.nowMs(), accessToken, hint, said);
         failure = error;
         if (error.code === 'rate_limited') askedMs = error.details.retryAfterMs;
-        if (status === 401 && error.code === 'http_error') {
+        const isRefused = said === 'token refused' || status === 401;
+        if (!isRefused) breaker.reset();
+        if (isRefused && error.code === 'http_error') {
           if (isRenewed) breaker.count();
           if (isRenewed || breaker.isOpen()) throw error;
           // Nothing was done, so once more with a fresh token does no harm, whatever the method.

@@ -1,17 +1,38 @@
 import { MortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
-import type { Answer } from '../http/exchange.js';
+import { readJsonText, type Answer } from '../http/exchange.js';
+import type { Provider } from '../oauth/provider.js';
 import { readRetryAfterMs } from '../oauth/retry-after.js';
 
+/** Longer than any error page has to be. */
+const MAX_FAILURE_BYTES = 65_536;
+
+type Failing = Pick<Answer, 'status' | 'headers'>;
+
+/** What a platform's own words make of an answer that failed. One that cannot be read says nothing. */
+export async function readFailureOf(
+  answer: Answer,
+  accessToken: string,
+  { readFailure }: { readonly readFailure?: Provider['apiFailure'] },
+): Promise<AnyMortiseError | 'token refused' | undefined> {
+  const bytes = await answer.bytes(MAX_FAILURE_BYTES).catch(() => new Uint8Array());
+  const text = new TextDecoder().decode(bytes).replaceAll(accessToken, '…');
+  const json = readJsonText(new TextEncoder().encode(text));
+  return readFailure?.({ status: answer.status, headers: answer.headers, text, json });
+}
+
 /**
- * What a status outside 2xx means. The body is not looked at: whatever it says, it says it to the author.
+ * What a status outside 2xx means, when the platform has nothing to say of it.
+ *
+ * @param said Whether the platform takes it for a refusal of the token.
  *
  * @see RFC 6750 section 3.1, RFC 6585 section 4
  */
 export function statusError(
-  { status, headers }: Pick<Answer, 'status' | 'headers'>,
+  { status, headers }: Failing,
   nowMs: number,
   accessToken: string,
   hintFor: (code: ErrorCode, status: number) => string | undefined,
+  said?: 'token refused',
 ): AnyMortiseError {
   const challenge = (headers.get('www-authenticate') ?? '').slice(0, 4096);
   const retryAfterMs = readRetryAfterMs(headers.get('retry-after'), nowMs);
@@ -22,7 +43,7 @@ export function statusError(
     const code = 'insufficient_scope';
     return new MortiseError(code, { status, scope }, options(code)) as AnyMortiseError;
   }
-  if (status === 403) {
+  if (status === 403 && !said) {
     return new MortiseError('forbidden', { status }, options('forbidden')) as AnyMortiseError;
   }
   if (status === 429 || (status >= 500 && retryAfterMs !== null)) {

@@ -1,10 +1,12 @@
 import { MortiseError } from '../errors.js';
-import type { Provider } from './provider.js';
+import type { Provider, ServerMetadata } from './provider.js';
 
 export interface AuthorizationRequest {
   readonly redirectUri: string;
   readonly state: string;
   readonly codeChallenge: string;
+  /** Random, and used nowhere else. */
+  readonly nonce: string;
 }
 
 /**
@@ -15,11 +17,13 @@ export interface AuthorizationRequest {
  */
 export function buildAuthorizationUrl(
   provider: Provider,
-  authorizationEndpoint: string,
-  { redirectUri, state, codeChallenge }: AuthorizationRequest,
+  metadata: ServerMetadata,
+  request: AuthorizationRequest,
 ): string {
-  const { clientId, scopes, dialect, authorizationParameters } = provider;
-  const url = new URL(authorizationEndpoint);
+  const { clientId, scopes, dialect, authorizationParameters, protocol } = provider;
+  const { redirectUri, state, codeChallenge, nonce } = request;
+  if (protocol?.authorizationUrl) return protocol.authorizationUrl(request, metadata);
+  const url = new URL(metadata.authorizationEndpoint);
   const query = url.searchParams;
   const add = (name: string, value: string) => {
     if (query.has(name)) {
@@ -40,6 +44,8 @@ export function buildAuthorizationUrl(
   add('code_challenge', codeChallenge);
   add('code_challenge_method', 'S256');
   add('state', state);
+  // Asked for by some servers (OpenID Connect Core section 3.1.2.1), though no ID token is read here.
+  if (scopes.includes('openid')) add('nonce', nonce);
   for (const [name, value] of Object.entries(authorizationParameters ?? {})) add(name, value);
   // A space is %20 everywhere, but + only to those who know forms; a real + is %2B by now.
   url.search = query.toString().replaceAll('+', '%20');

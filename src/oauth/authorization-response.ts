@@ -31,8 +31,13 @@ export function readAuthorizationCode(
   const url = parseUrl(redirectUrl);
   if (!url || !isSamePlace(url, new URL(expected.redirectUri))) return null;
   const query = url.searchParams;
+  const { codeParameter = 'code', denialParameter = '' } = dialect;
+  const isDenied = query.get(denialParameter) === 'true';
   const states = query.getAll('state');
-  const isOurs = states.length === 1 && states[0] === expected.state;
+  const isOurs =
+    dialect.state === 'not repeated'
+      ? query.has(codeParameter) || isDenied
+      : states.length === 1 && states[0] === expected.state;
   const isDenial =
     dialect.denial === 'without state' &&
     states.length === 0 &&
@@ -48,8 +53,8 @@ export function readAuthorizationCode(
     return values[0] ?? null;
   };
   const iss = single('iss');
-  const code = single('code');
-  const error = single('error');
+  const code = single(codeParameter);
+  const error = isDenied ? 'access_denied' : single('error');
   if (issuer !== undefined && (iss === null ? issPolicy === 'required' : iss !== issuer)) {
     throw new MortiseError('issuer_mismatch', { expected: issuer, received: iss && hostOf(iss) });
   }

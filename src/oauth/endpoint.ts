@@ -39,6 +39,35 @@ export function checkEndpoint(text: unknown, what: string): string {
   return text as string;
 }
 
+/**
+ * A server's address as a person types it: without a scheme, in capitals, with its default port.
+ *
+ * @throws {MortiseError} `configuration_error` when it is none, is neither https nor http on loopback, or
+ * carries a user name.
+ */
+export function parseServerUrl(text: unknown): URL {
+  const typed = typeof text === 'string' ? text.trim().replace(/[?#].*/s, '') : '';
+  const url = parseUrl(typed.includes('://') ? typed : `https://${typed}`);
+  if (url && isSecure(url)) return url;
+  throw new MortiseError('configuration_error', {
+    problem: 'serverUrl must be an https address, or http on loopback',
+  });
+}
+
+/**
+ * Exact redirect URIs, as they were registered (RFC 6749 section 3.1.2): absolute, without a fragment.
+ *
+ * @throws {MortiseError} `configuration_error`.
+ */
+export function checkRedirectUris(uris: unknown): readonly string[] {
+  const isUri = (text: unknown) =>
+    typeof text === 'string' && !text.includes('#') && parseUrl(text) !== undefined;
+  if (Array.isArray(uris) && uris.length > 0 && uris.every(isUri)) return [...uris];
+  throw new MortiseError('configuration_error', {
+    problem: 'redirectUris must list the registered addresses',
+  });
+}
+
 /** Whether a text is a host's name as an address would show it. */
 export const isHostName = (name: unknown): boolean =>
   typeof name === 'string' &&

@@ -1,6 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { isSecure, parseUrl } from './endpoint.js';
-import type { ReadJson, ServerMetadata } from './provider.js';
+import type { ReadDocument, ServerMetadata } from './provider.js';
 
 /**
  * The two places where a server may describe itself: OpenID Connect Discovery section 4 appends to the
@@ -24,14 +24,14 @@ function wellKnownUrls(issuer: string): readonly string[] {
  */
 export async function discoverMetadata(
   issuer: string,
-  readJson: ReadJson,
+  readDocument: ReadDocument,
   endpointHosts: readonly string[] = [],
 ): Promise<ServerMetadata> {
   let failure = new MortiseError('discovery_failed', { issuer, problem: 'no metadata was found' });
   // RFC 8414 section 2: an issuer has neither, and the places to ask have no room for them.
   if (/[?#]/.test(issuer)) throw failure;
   for (const url of wellKnownUrls(issuer)) {
-    const { status, json } = await readJson(url);
+    const { status, json } = await readDocument(url);
     if (status === 200) return readMetadata(issuer, json, endpointHosts);
     failure = new MortiseError(
       'discovery_failed',
@@ -83,7 +83,8 @@ export function readMetadata(
     issuer,
     authorizationEndpoint: required('authorization_endpoint'),
     tokenEndpoint: required('token_endpoint'),
-    revocationEndpoint: endpoint('revocation_endpoint'),
+    // Autodesk's documents spell it in two ways.
+    revocationEndpoint: endpoint('revocation_endpoint') ?? endpoint('revoke_endpoint'),
     userinfoEndpoint: endpoint('userinfo_endpoint'),
     iss:
       metadata['authorization_response_iss_parameter_supported'] === true ? 'required' : 'optional',

@@ -1,6 +1,5 @@
-import type { HttpRequest } from '../ports/index.js';
 import { base64 } from './base64url.js';
-import type { Provider, ServerMetadata } from './provider.js';
+import type { Fields, Provider, ServerMetadata, WireRequest } from './provider.js';
 
 /**
  * A form for the token or the revocation endpoint, with the client's credentials where they belong: HTTP
@@ -12,8 +11,8 @@ export function buildTokenRequest(
   { clientId, clientSecret, dialect }: Provider,
   { clientAuthentication }: ServerMetadata,
   url: string,
-  fields: Readonly<Record<string, string>>,
-): Omit<HttpRequest, 'signal'> {
+  fields: Fields,
+): WireRequest {
   const body = new URLSearchParams(fields);
   const headers: Record<string, string> = {
     accept: 'application/json',

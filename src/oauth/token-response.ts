@@ -1,6 +1,6 @@
 import { MortiseError, type ErrorCode } from '../errors.js';
 import { readRetryAfterMs } from './retry-after.js';
-import type { Dialect } from './provider.js';
+import type { Dialect, OwnProtocol } from './provider.js';
 import { readRefusal, refusalError } from './refusal.js';
 
 /** What a token endpoint issued, normalised. */
@@ -19,6 +19,13 @@ export interface TokenAnswer {
   /** `undefined` when the body was not JSON. */
   readonly json: unknown;
   readonly retryAfter: string | null | undefined;
+}
+
+/** What of a provider decides how an answer is read. */
+export interface TokenReading {
+  readonly dialect: Dialect;
+  readonly protocol?: OwnProtocol | undefined;
+  readonly step: 'exchange' | 'refresh';
 }
 
 /** Printable and without blanks, so that it fits into a header (RFC 6750 section 2.1). */
@@ -40,7 +47,7 @@ const LONGEST_LIFETIME_S = 315_360_000;
  */
 export function readTokenResponse(
   { status, json, retryAfter }: TokenAnswer,
-  dialect: Dialect,
+  { dialect, protocol, step }: TokenReading,
   secrets: readonly string[],
   nowMs: number,
   hint: (code: ErrorCode) => string | undefined,
@@ -48,7 +55,8 @@ export function readTokenResponse(
   const body: Readonly<Record<string, unknown>> =
     json !== null && typeof json === 'object' && !Array.isArray(json) ? { ...json } : {};
   const isSuccess = status >= 200 && status < 300;
-  const refusal = readRefusal(body, secrets, status);
+  const ownRefusal = protocol?.refusal?.(body, step);
+  const refusal = readRefusal(ownRefusal ?? body, secrets, status);
   const retryAfterMs = readRetryAfterMs(retryAfter, nowMs);
   if (status === 429 || (status >= 500 && retryAfterMs !== null)) {
     throw new MortiseError('rate_limited', { status, retryAfterMs });
@@ -57,8 +65,9 @@ export function readTokenResponse(
   if (!isSuccess && (status < 400 || status >= 500 || (status > 403 && !refusal.error))) {
     throw new MortiseError('http_error', { ...refusal, status }, { retryable: status >= 500 });
   }
-  if (!isSuccess || body['error'] || body['hasError'] === true) throw refusalError(refusal, hint);
-  return readTokenSet(body, status, dialect);
+  const isRefusal = ownRefusal || body['error'] || body['hasError'] === true;
+  if (!isSuccess || isRefusal) throw refusalError(refusal, hint);
+  return readTokenSet(protocol?.tokens?.(body, nowMs) ?? body, status, dialect);
 }
 
 function readTokenSet(
@@ -80,7 +89,7 @@ function readTokenSet(
   };
 
   const accessToken = read('access_token', tokenNames?.accessToken);
-  const refreshToken = read('refresh_token') || null;
+  const refreshToken = read('refresh_token', tokenNames?.refreshToken) || null;
   const type = read('token_type');
   const expiresIn = read('expires_in', tokenNames?.expiresIn);
   const lifetimeS = /^(number|string)$/.test(typeof expiresIn) ? Number(expiresIn) : NaN;

@@ -68,10 +68,10 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
     scopes,
     redirect: redirect ?? { loopback: '127.0.0.1', path: '/callback', ports: 'any' },
     server: fixed?.tokenEndpoint ?? issuer,
-    metadata: fixed ?? ((readJson) => discoverMetadata(issuer, readJson, endpointHosts)),
+    metadata: fixed ?? ((readDocument) => discoverMetadata(issuer, readDocument, endpointHosts)),
     dialect: {},
     ...(authorizationParameters && { authorizationParameters }),
-    api(connect, metadata) {
+    api({ connect, metadata }) {
       const request = connect(async () => {
         if (apiBaseUrl === undefined) throw fail('api.request needs apiBaseUrl');
         return apiBaseUrl;

@@ -136,7 +136,7 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
       basicCredentials: 'as they are',
     },
     hints,
-    api(connect) {
+    api({ connect }) {
       const platform = connect(apiInfo.origin);
       const getApiInfo: Prevu3dApi['getApiInfo'] = async ({ signal } = {}) => {
         const answer = await platform({ path: apiInfo.pathname + apiInfo.search, signal });

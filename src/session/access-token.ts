@@ -1,6 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { abortable, untilStopped } from '../http/guard.js';
-import type { Context } from './context.js';
+import { accountNumber, type Context, type NarrowedToken } from './context.js';
 import { adopt, isForgotten, isUsable, peek, remainingMs, signedInState } from './held-session.js';
 import { renew, signInRequired } from './renew.js';
 import { restore } from './restore.js';
@@ -14,16 +14,24 @@ export interface AccessTokenOptions {
 export interface TokenDemand extends AccessTokenOptions {
   /** A token the API has just refused: renew, unless that has happened meanwhile. */
   readonly refused?: string | undefined;
+  /** Fewer than those of the session, joined by blanks. */
+  readonly scopes?: string | undefined;
 }
 
 /** The token, when the one at hand will do. */
 export function tokenAtHand(context: Context, demand: TokenDemand): string | undefined {
   const { held, host } = context;
-  return held &&
-    held.accessToken !== demand.refused &&
-    isUsable(held, host.clock, demand.minValidityMs)
-    ? held.accessToken
+  const token = demand.scopes === undefined ? held : narrowed(context, demand.scopes);
+  return token &&
+    token.accessToken !== demand.refused &&
+    isUsable(token, host.clock, demand.minValidityMs)
+    ? token.accessToken
     : undefined;
+}
+
+function narrowed(context: Context, scopes: string): NarrowedToken | null {
+  const token = context.narrowed.get(scopes);
+  return token && context.held && token.account === accountNumber(context) ? token : null;
 }
 
 /** The way of nearly every call: nothing is waited for, nothing is allocated but the promise. */
@@ -59,8 +67,12 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
     if (!context.held) await lookAgain(context);
     const { held: before } = context;
     if (!before) throw signInRequired(context);
+    if (demand.scopes !== undefined) return obtainNarrowed(context, demand, isMet);
     // Nothing to renew it with: while it lasts it is the best there is.
     if (before.refreshToken === null && remainingMs(before, clock) > 0) return before.accessToken;
+  } else if (demand.scopes !== undefined) {
+    if (!context.held) await renew(context, () => context.held !== null);
+    return obtainNarrowed(context, demand, isMet);
   }
   try {
     if (!isMet()) await renew(context, isMet);
@@ -72,6 +84,19 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   }
   if (!context.held) throw signInRequired(context);
   return context.held.accessToken;
+}
+
+/** The session's own token is no answer here, however the server fails: it allows more than was asked. */
+async function obtainNarrowed(
+  context: Context,
+  demand: TokenDemand,
+  isMet: () => boolean,
+): Promise<string> {
+  if (!isMet()) await renew(context, isMet, demand.scopes);
+  const token = tokenAtHand(context, { ...demand, minValidityMs: 0 });
+  if (token !== undefined) return token;
+  // Somebody else has signed in or out meanwhile.
+  throw context.held ? new MortiseError('aborted', {}) : signInRequired(context);
 }
 
 /** Somebody may have signed in elsewhere since this session saw an empty store. */

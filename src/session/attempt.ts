@@ -30,6 +30,9 @@ export function startAttempt(
 
   let expected: Authorization | undefined;
   let acceptedCode: string | undefined;
+  let trying: Promise<unknown> | undefined;
+  // Where no state comes back, a code that the server refuses was not an answer to this request.
+  const isStateless = provider.dialect.state === 'not repeated';
   let phase: 'waiting' | 'saving' | 'over' = 'waiting';
   let conclude: (outcome: RedirectOutcome) => void = () => {};
   const verdict = new Promise<RedirectOutcome>((resolve) => (conclude = resolve));
@@ -82,22 +85,47 @@ export function startAttempt(
     }
     // The same redirect again (a reload, a scanner) is told what the first one is told.
     if (isOver() || (code !== null && code === acceptedCode)) return verdict;
-    if (!expected || code === null || acceptedCode !== undefined) {
-      shown = { ...shown, ignoredRedirects: shown.ignoredRedirects + 1 };
-      machine.amend(shown);
-      return { kind: 'ignored' };
+    if (!expected || code === null) return ignore();
+    if (acceptedCode !== undefined) {
+      if (!isStateless) return ignore();
+      // The code under way may be anybody's: this one gets its turn.
+      await trying;
+      return receive(answer);
     }
     acceptedCode = code;
     machine.dispatch('redirectReceived', { name: 'exchanging' });
-    const { redirectUri, codeVerifier } = expected;
-    issue(context, { code, redirectUri, codeVerifier }, () => {
-      if (phase === 'waiting') phase = 'saving';
-      return phase === 'saving';
-    }).then((isKept) => {
+    const tried = redeem(code, expected);
+    trying = tried;
+    return tried;
+  };
+
+  const redeem = async (
+    code: string,
+    { redirectUri, codeVerifier }: Authorization,
+  ): Promise<RedirectOutcome> => {
+    try {
+      const isKept = await issue(context, { code, redirectUri, codeVerifier }, () => {
+        if (phase === 'waiting') phase = 'saving';
+        return phase === 'saving';
+      });
       if (isKept) finish({ kind: 'signedIn' });
       else fail(new MortiseError('sign_in_cancelled', {}));
-    }, fail);
+    } catch (error) {
+      const isForeign = isStateless && ourError(error).code === 'invalid_grant';
+      if (isForeign && phase === 'waiting') {
+        acceptedCode = undefined;
+        machine.dispatch('codeRefused', shown);
+        return ignore();
+      }
+      fail(error);
+    }
     return verdict;
+  };
+
+  const ignore = (): RedirectOutcome => {
+    shown = { ...shown, ignoredRedirects: shown.ignoredRedirects + 1 };
+    machine.amend(shown);
+    return { kind: 'ignored' };
   };
 
   const prepare = async (visit: UserAgentVisit) => {
@@ -105,8 +133,9 @@ export function startAttempt(
     const [made] = await Promise.all([authorize(context, visit.redirectUri), restore(context)]);
     if (isOver()) return;
     expected = made;
-    const { authorizationUrl } = made;
-    shown = { ...shown, authorizationUrl };
+    const { authorizationUrl, server } = made;
+    const isWeaker = server.pkce === 'not checked';
+    shown = { ...shown, authorizationUrl, ...(isWeaker && { weakness: 'pkce_not_checked' }) };
     machine.dispatch('addressReady', shown);
     await visit.navigate(authorizationUrl).catch((error: unknown) => {
       if (isOver()) return;

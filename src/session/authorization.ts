@@ -20,7 +20,8 @@ export async function authorize(
   const server = await endpoint.metadata();
   const { codeVerifier, codeChallenge } = await createPkce(host.crypto);
   const state = randomText(host.crypto);
-  const request = { redirectUri, state, codeChallenge };
-  const authorizationUrl = buildAuthorizationUrl(provider, server.authorizationEndpoint, request);
+  const nonce = randomText(host.crypto);
+  const request = { redirectUri, state, codeChallenge, nonce };
+  const authorizationUrl = buildAuthorizationUrl(provider, server, request);
   return { authorizationUrl, redirectUri, state, codeVerifier, server };
 }

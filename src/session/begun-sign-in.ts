@@ -16,10 +16,13 @@ export async function beginSignIn(
 ): Promise<{ authorizationUrl: string }> {
   const { host, provider, store, inFlight } = context;
   if (inFlight.isClosed) throw new MortiseError('aborted', {});
+  const { redirect } = provider;
+  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   if (provider.grant !== 'authorization_code' || !parseUrl(redirectUri)) {
-    throw new MortiseError('configuration_error', {
-      problem: 'a sign-in needs a user and an absolute redirect URI',
-    });
+    throw fail('a sign-in needs a user and an absolute redirect URI');
+  }
+  if (!('loopback' in redirect) && !redirect.includes(redirectUri)) {
+    throw fail('the redirect URI is not one of the provider’s');
   }
   const { authorizationUrl, state, codeVerifier } = await authorize(context, redirectUri);
   const startedAtMs = host.clock.nowMs();
@@ -57,7 +60,9 @@ async function finish(
       return ourError(error);
     }
   };
-  const begun = (await store.attempts()).find((attempt) => read(attempt) !== null);
+  // The latest first: where a server repeats no state, nothing else tells them apart.
+  const attempts = [...(await store.attempts())].reverse();
+  const begun = attempts.find((attempt) => read(attempt) !== null);
   // Taken only now: an attempt is not spent on a moment without network.
   if (!begun || !(await store.takeAttempt(begun.state))) throw notOurs();
   const { startedAtMs, expiresAtMs, redirectUri, codeVerifier } = begun;

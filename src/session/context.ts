@@ -17,6 +17,22 @@ export interface HeldSession extends StoredSession {
   readonly saveAgainAtMs: number | null;
 }
 
+/** A token for fewer scopes. It is held in memory only: it can be had again. */
+export interface NarrowedToken extends TokenLife {
+  readonly accessToken: string;
+  /** Whose it is: the `accountNumber` at that time. */
+  readonly account: number;
+}
+
+/** When a token was issued, by two clocks, and how long it lives. */
+export type TokenLife = Pick<HeldSession, 'lifetimeMs' | 'receivedAtMs' | 'receivedMonotonicMs'>;
+
+/** One renewal of the tokens, or of a token for fewer scopes: each spends the refresh token. */
+export interface Renewal {
+  readonly scopes: string;
+  readonly done: Promise<void>;
+}
+
 /** One sign-in, from the click to the tokens or the failure. */
 export interface Attempt {
   /** Settles once, when port and window are free again. */
@@ -25,6 +41,9 @@ export interface Attempt {
   receive(answer: { redirectUrl: string } | { pasted: string }): Promise<RedirectOutcome>;
   end(error: MortiseError): void;
 }
+
+/** Changes when the account may be another one. */
+export const accountNumber = ({ generation, adoptions }: Context): number => generation + adoptions;
 
 /** In place of a revision that could not be read. */
 export const EVERYTHING = '*';
@@ -46,7 +65,9 @@ export interface Context {
   generation: number;
   attempt: Attempt | null;
   restored: Promise<void> | null;
-  renewing: Promise<void> | null;
+  renewing: Renewal | null;
+  /** By their scopes, joined by blanks. */
+  readonly narrowed: Map<string, NarrowedToken>;
   /** Our own renewal holds the lock, rather than waiting for it. */
   hasLock: boolean;
   /** Failed refreshes in a row. */

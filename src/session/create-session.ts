@@ -1,9 +1,9 @@
-import { createApiClient } from '../api/client.js';
 import { MortiseError } from '../errors.js';
 import { createInFlight, stopAll, untilStopped, within } from '../http/guard.js';
 import type { ApiSend, Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
-import { accessToken, type AccessTokenOptions } from './access-token.js';
+import { createAccess, shareAccess, type ShareOptions, type SharedAccess } from './access.js';
+import type { AccessTokenOptions } from './access-token.js';
 import { beginSignIn } from './begun-sign-in.js';
 import type { Context } from './context.js';
 import { keep } from './held-session.js';
@@ -43,6 +43,12 @@ export interface Session<Api> {
   getAccessToken(options?: AccessTokenOptions): Promise<string>;
   /** The platform's API; `request` is always there. */
   readonly api: Api;
+  /**
+   * Tokens and API for code that is to have nothing else of the session, and perhaps fewer scopes.
+   *
+   * @throws {MortiseError} `configuration_error`.
+   */
+  share(options?: ShareOptions): SharedAccess<Api>;
   signOut(): Promise<void>;
   /** Stops everything and frees sockets, timers and listeners. The stored session stays. */
   close(): Promise<void>;
@@ -82,6 +88,7 @@ export function createSession<Api extends { request: ApiSend }>(
     attempt: null,
     restored: null,
     renewing: null,
+    narrowed: new Map(),
     hasLock: false,
     signingOut: null,
     forgotten: null,
@@ -92,14 +99,7 @@ export function createSession<Api extends { request: ApiSend }>(
     pause: null,
   };
 
-  const connect = (base: string | (() => Promise<string>)): ApiSend =>
-    createApiClient({
-      host,
-      inFlight,
-      base: typeof base === 'string' ? () => base : oncePerSignIn(context, base),
-      token: (refused, signal) => accessToken(context, { refused, signal }),
-      hint: (code, status) => provider.hints?.(code, 'api', status),
-    });
+  const access = createAccess(context, provider, inFlight);
 
   return {
     get state() {
@@ -111,8 +111,9 @@ export function createSession<Api extends { request: ApiSend }>(
     beginSignIn: async ({ redirectUri, timeoutMs = SIGN_IN_TIMEOUT_MS }) =>
       beginSignIn(context, redirectUri, timeoutMs),
     completeSignIn: (redirectUrl) => untilStopped(completeSignIn(context, redirectUrl), inFlight),
-    getAccessToken: (demand) => accessToken(context, demand ?? {}),
-    api: provider.api(connect, context.endpoint.metadata),
+    getAccessToken: access.getAccessToken,
+    api: access.api,
+    share: (options = {}) => shareAccess(context, provider, options),
     signOut: () => signOut(context),
     async close() {
       const { attempt, renewing, signingOut, leaving, held } = context;
@@ -123,7 +124,7 @@ export function createSession<Api extends { request: ApiSend }>(
       const saving = isUnsaved && lock(key, CLOSE_LOCK_TIMEOUT_MS, () => saveLast(context));
       await within(
         host.clock,
-        Promise.allSettled([attempt?.done, renewing, signingOut, leaving, saving]),
+        Promise.allSettled([attempt?.done, renewing?.done, signingOut, leaving, saving]),
       );
       machine.removeListeners();
     },
@@ -144,23 +145,4 @@ const CLOSE_LOCK_TIMEOUT_MS = 1_000;
 async function saveLast(context: Context): Promise<void> {
   const { held } = context;
   if (held && held.saveAgainAtMs !== null) await keep(context, held);
-}
-
-/** Asks for the API base once a sign-in: another user may live in another region. */
-function oncePerSignIn(
-  context: Context,
-  ask: () => Promise<string>,
-): () => string | Promise<string> {
-  let found: { account: number; base: string | Promise<string> } | undefined;
-  return () => {
-    const account = context.generation + context.adoptions;
-    if (found?.account === account) return found.base;
-    const asked = { account, base: ask() as string | Promise<string> };
-    found = asked;
-    Promise.resolve(asked.base).then(
-      (base) => (asked.base = base),
-      () => found === asked && (found = undefined),
-    );
-    return asked.base;
-  };
 }

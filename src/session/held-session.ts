@@ -1,10 +1,10 @@
 import { isMortiseError } from '../errors.js';
 import { randomText } from '../oauth/pkce.js';
-import type { TokenSet } from '../oauth/token-response.js';
 import type { Clock } from '../ports/index.js';
-import { EVERYTHING, type Context, type HeldSession } from './context.js';
+import { EVERYTHING, type Context, type HeldSession, type TokenLife } from './context.js';
 import type { StoredSession } from './record.js';
 import type { SessionState } from './state.js';
+import type { Issued } from './token-endpoint.js';
 
 /** Unless asked otherwise a token is renewed this long before it ends, or a tenth of its life if that is less. */
 const USUAL_MARGIN_MS = 30_000;
@@ -19,17 +19,17 @@ const CLOCK_TOLERANCE_MS = 60_000;
  * Milliseconds a token has left, by the stricter of two clocks: the wall clock knows of sleep, the monotonic
  * one of a clock that was set back. Endless when the server gave no lifetime.
  */
-export function remainingMs(held: HeldSession, clock: Clock): number {
-  const { lifetimeMs, receivedAtMs, receivedMonotonicMs } = held;
+export function remainingMs(life: TokenLife, clock: Clock): number {
+  const { lifetimeMs, receivedAtMs, receivedMonotonicMs } = life;
   if (lifetimeMs === null) return Infinity;
   const ageMs = clock.nowMs() - receivedAtMs;
   if (receivedMonotonicMs === null) return ageMs < -CLOCK_TOLERANCE_MS ? 0 : lifetimeMs - ageMs;
   return lifetimeMs - Math.max(ageMs, clock.monotonicMs() - receivedMonotonicMs);
 }
 
-export function isUsable(held: HeldSession, clock: Clock, minValidityMs?: number): boolean {
-  const marginMs = minValidityMs ?? Math.min(USUAL_MARGIN_MS, (held.lifetimeMs ?? 0) / 10);
-  return remainingMs(held, clock) > marginMs;
+export function isUsable(life: TokenLife, clock: Clock, minValidityMs?: number): boolean {
+  const marginMs = minValidityMs ?? Math.min(USUAL_MARGIN_MS, (life.lifetimeMs ?? 0) / 10);
+  return remainingMs(life, clock) > marginMs;
 }
 
 export function signedInState({ receivedAtMs, lifetimeMs, scopes }: StoredSession): SessionState {
@@ -47,7 +47,7 @@ export const fromStore = (stored: StoredSession): HeldSession => ({
 /** What was just issued, with what a refresh answer may leave out taken from before. */
 export function fromAnswer(
   context: Context,
-  issued: TokenSet,
+  issued: Issued,
   before: HeldSession | null,
 ): HeldSession {
   const { clock, crypto } = context.host;
@@ -56,6 +56,7 @@ export function fromAnswer(
     refreshToken: issued.refreshToken ?? before?.refreshToken ?? null,
     lifetimeMs: issued.lifetimeMs,
     scopes: issued.scopes ?? before?.scopes ?? context.provider.scopes,
+    carried: issued.carried,
     receivedAtMs: clock.nowMs(),
     revision: randomText(crypto),
     receivedMonotonicMs: clock.monotonicMs(),

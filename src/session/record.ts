@@ -1,8 +1,11 @@
+import type { Fields } from '../oauth/provider.js';
 import { isToken, type TokenSet } from '../oauth/token-response.js';
 
 /** A session as it rests in the store. */
 export interface StoredSession extends TokenSet {
   readonly scopes: readonly string[];
+  /** What the next refresh must send beside the refresh token, if anything. */
+  readonly carried: Fields | null;
   /** Wall clock at the moment the answer arrived: the server's clock is not asked. */
   readonly receivedAtMs: number;
   /** Differs from write to write, so that a writer sees whether another was there since. */
@@ -26,24 +29,50 @@ const isTime = (value: unknown): value is number => Number.isFinite(value);
 
 /** Exactly the record: what a process knows beyond it stays in that process. */
 export function formatSession(session: StoredSession): string {
-  const { accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision } = session;
-  return JSON.stringify({ accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision });
+  const { accessToken, refreshToken, lifetimeMs, scopes, carried, receivedAtMs, revision } =
+    session;
+  return JSON.stringify({
+    accessToken,
+    refreshToken,
+    lifetimeMs,
+    scopes,
+    ...(carried && { carried }),
+    receivedAtMs,
+    revision,
+  });
 }
 
 /** `null` when the text is not a session: whatever else it is, nothing of it is believed. */
 export function parseSession(text: string): StoredSession | null {
   const fields = parseObject(text);
   const { accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision } = fields;
+  const carried = fields['carried'] ?? null;
   return isToken(accessToken) &&
     (refreshToken === null || isToken(refreshToken)) &&
     (lifetimeMs === null || isTime(lifetimeMs)) &&
     Array.isArray(scopes) &&
     scopes.every((scope) => typeof scope === 'string') &&
+    (carried === null || isFields(carried)) &&
     isTime(receivedAtMs) &&
     isText(revision)
-    ? { accessToken, refreshToken, lifetimeMs, scopes: [...scopes], receivedAtMs, revision }
+    ? {
+        accessToken,
+        refreshToken,
+        lifetimeMs,
+        scopes: [...scopes],
+        carried,
+        receivedAtMs,
+        revision,
+      }
     : null;
 }
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' &&
+  !Array.isArray(value) &&
+  Object.entries(Object(value)).every(
+    ([name, field]) => /^[a-z]\w*$/.test(name) && typeof field === 'string',
+  );
 
 /** Adds one, forgetting those that are over. */
 export function formatAttempts(

@@ -1,5 +1,6 @@
 import { MortiseError, isMortiseError, type AnyMortiseError } from '../errors.js';
-import type { Context } from './context.js';
+import { randomText } from '../oauth/pkce.js';
+import { accountNumber, type Context } from './context.js';
 import {
   adopt,
   fromAnswer,
@@ -9,6 +10,7 @@ import {
   signedInState,
   wasReplaced,
 } from './held-session.js';
+import type { Issued } from './token-endpoint.js';
 
 /** How long a refresh waits for another that holds the lock: its request may take 30 s, then it saves. */
 const LOCK_TIMEOUT_MS = 45_000;
@@ -22,14 +24,26 @@ export const signInRequired = ({ reason }: Context, cause?: MortiseError): Morti
  * Renews the tokens once for all who ask meanwhile.
  *
  * @param isMet Whether what is held by now will do, should a sibling have renewed it.
+ * @param scopes Asks for a token for these alone, beside the session's own.
  * @throws {MortiseError} `sign_in_required` when the server refused; everything else keeps the session.
  */
-export function renew(context: Context, isMet: () => boolean): Promise<void> {
-  context.renewing ??= run(context, isMet).finally(() => (context.renewing = null));
-  return context.renewing;
+export async function renew(
+  context: Context,
+  isMet: () => boolean,
+  scopes: string = '',
+): Promise<void> {
+  while (context.renewing && context.renewing.scopes !== scopes) {
+    await context.renewing.done.catch(() => {});
+    if (isMet()) return;
+  }
+  context.renewing ??= {
+    scopes,
+    done: run(context, isMet, scopes).finally(() => (context.renewing = null)),
+  };
+  return context.renewing.done;
 }
 
-async function run(context: Context, isMet: () => boolean): Promise<void> {
+async function run(context: Context, isMet: () => boolean, scopes: string): Promise<void> {
   const { machine, host, generation, pause } = context;
   const isLate = () => context.generation !== generation;
   // Tokens that are good and only wait to be saved ask nothing of the server.
@@ -44,7 +58,7 @@ async function run(context: Context, isMet: () => boolean): Promise<void> {
       try {
         const { held } = context;
         if (held && isUnsaved(context)) await keep(context, held);
-        if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate);
+        if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate, scopes);
       } finally {
         context.hasLock = false;
       }
@@ -75,13 +89,14 @@ async function renewInTurn(
   context: Context,
   isMet: () => boolean,
   isLate: () => boolean,
+  scopes: string,
 ): Promise<void> {
   if (await adoptNewer(context, isLate)) {
     if (!context.held || isMet()) return;
   }
   if (isLate()) return;
   try {
-    await request(context, isLate);
+    await request(context, isLate, scopes);
   } catch (error) {
     if (!isRejection(error) || isLate()) throw error;
     // Perhaps a sibling spent this refresh token first, and has stored the next one.
@@ -90,7 +105,9 @@ async function renewInTurn(
       if (revision && !isLate()) await context.store.removeIf(revision).catch(() => {});
       throw error;
     }
-    if (context.held && !isUsable(context.held, context.host.clock)) await request(context, isLate);
+    const { held, host } = context;
+    const isSpent = scopes ? !isMet() : held && !isUsable(held, host.clock);
+    if (held && isSpent) await request(context, isLate, scopes);
   }
 }
 
@@ -102,20 +119,42 @@ async function adoptNewer(context: Context, isLate: () => boolean): Promise<bool
   return true;
 }
 
-async function request(context: Context, isLate: () => boolean): Promise<void> {
+/** Sends the request that brings new tokens, and keeps what it brings. */
+async function request(context: Context, isLate: () => boolean, scopes: string): Promise<void> {
   const { endpoint, provider, held } = context;
   const isService = provider.grant === 'client_credentials';
   const refreshToken = held?.refreshToken ?? null;
   if (refreshToken === null && !isService) throw new MortiseError('invalid_grant', {});
-  const scope = provider.scopes.join(' ');
-  const issued = await endpoint.request(
-    'refresh',
-    isService
-      ? { grant_type: 'client_credentials', ...(scope && { scope }) }
-      : { grant_type: 'refresh_token', refresh_token: refreshToken ?? '' },
-  );
+  const scope = scopes || (isService ? provider.scopes.join(' ') : '');
+  const issued = await endpoint.request('refresh', {
+    ...(isService
+      ? { grant_type: 'client_credentials' }
+      : { grant_type: 'refresh_token', refresh_token: refreshToken ?? '', ...held?.carried }),
+    ...(scope && { scope }),
+  });
   if (isLate()) return endpoint.revoke(issued);
-  await keep(context, fromAnswer(context, issued, held));
+  if (scopes) await keepNarrowed(context, issued, scopes);
+  else await keep(context, fromAnswer(context, issued, held));
+}
+
+/** Keeps a token for fewer scopes beside the session's own, which lives on with the next refresh token. */
+async function keepNarrowed(context: Context, issued: Issued, scopes: string): Promise<void> {
+  const { held, host, narrowed, provider } = context;
+  const { accessToken, lifetimeMs, refreshToken, carried } = issued;
+  const account = accountNumber(context);
+  const receivedAtMs = host.clock.nowMs();
+  const receivedMonotonicMs = host.clock.monotonicMs();
+  if (held && provider.grant === 'authorization_code') {
+    const revision = randomText(host.crypto);
+    const next = refreshToken ?? held.refreshToken;
+    await keep(context, { ...held, refreshToken: next, carried, revision });
+  }
+  const asked = scopes.split(' ');
+  if (issued.scopes?.some((scope) => !asked.includes(scope))) {
+    const problem = 'it allows more than was asked for';
+    throw new MortiseError('malformed_response', { problem });
+  }
+  narrowed.set(scopes, { accessToken, lifetimeMs, receivedAtMs, receivedMonotonicMs, account });
 }
 
 const isRejection = (error: unknown): error is MortiseError<'invalid_grant'> =>

@@ -30,6 +30,7 @@ async function forget(context: Context): Promise<HeldSession | null> {
   const { held } = context;
   context.generation += 1;
   context.held = null;
+  context.narrowed.clear();
   context.attempt = null;
   context.forgotten = held?.storedRevision ?? context.forgotten;
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';

@@ -17,6 +17,8 @@ export type SessionState =
       readonly authorizationUrl: string | null;
       /** Redirects that were no answer to this sign-in: a stray tab, or somebody trying. */
       readonly ignoredRedirects: number;
+      /** Set where the server's own protocol protects the code less than PKCE does: say so to the user. */
+      readonly weakness?: 'pkce_not_checked';
     }
   /** The code is being exchanged. */
   | { readonly name: 'exchanging' }

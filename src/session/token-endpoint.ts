@@ -1,7 +1,14 @@
 import type { ErrorCode } from '../errors.js';
 import { exchange, readJsonText } from '../http/exchange.js';
 import { createGuard, type InFlight } from '../http/guard.js';
-import type { Provider, ReadJson, ServerMetadata } from '../oauth/provider.js';
+import { codeChallengeOf, createPkce } from '../oauth/pkce.js';
+import type {
+  Fields,
+  Provider,
+  ReadDocument,
+  ServerMetadata,
+  WireRequest,
+} from '../oauth/provider.js';
 import { buildTokenRequest } from '../oauth/token-request.js';
 import { readTokenResponse, type TokenSet } from '../oauth/token-response.js';
 import type { Host } from '../ports/index.js';
@@ -11,60 +18,75 @@ const TIMEOUT_MS = 30_000;
 const REVOCATION_TIMEOUT_MS = 5_000;
 const MAX_BYTES = 1 << 20;
 
+/** Tokens, and what the next refresh must send with them. */
+export interface Issued extends TokenSet {
+  readonly carried: Fields | null;
+}
+
 /** Talks to the authorization server, without a browser. */
 export interface TokenEndpoint {
+  readonly readDocument: ReadDocument;
   /** From the provider, or asked of the server once. @throws {MortiseError} */
   metadata(): Promise<ServerMetadata>;
   /**
    * Sends one token request, never twice: a code is good for one (RFC 6749 section 4.1.2). Only its time
    * limit or the session's `close` stops it, for the server may have answered already.
    */
-  request(
-    step: 'exchange' | 'refresh',
-    fields: Readonly<Record<string, string>>,
-  ): Promise<TokenSet>;
+  request(step: 'exchange' | 'refresh', fields: Fields): Promise<Issued>;
   /** Best effort, refresh token first (RFC 7009 section 2.1). Never rejects. */
   revoke(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<void>;
 }
 
 export function createTokenEndpoint(
-  host: Pick<Host, 'http' | 'clock'>,
+  host: Pick<Host, 'http' | 'clock' | 'crypto'>,
   provider: Provider,
   inFlight: InFlight,
 ): TokenEndpoint {
-  const { clock } = host;
-  const readJson: ReadJson = async (url) => {
+  const { clock, crypto } = host;
+  const { protocol } = provider;
+  const readDocument: ReadDocument = async (url) => {
     const request = { method: 'GET', url, headers: { accept: 'application/json' } };
     const answer = await exchange(host, request, { timeoutMs: TIMEOUT_MS, inFlight });
-    return { status: answer.status, json: readJsonText(await answer.bytes(MAX_BYTES)) };
+    const bytes = await answer.bytes(MAX_BYTES);
+    const text = new TextDecoder().decode(bytes);
+    return { status: answer.status, text, json: readJsonText(bytes) };
   };
   let found: Promise<ServerMetadata> | undefined;
   const metadata = () => {
     found ??= Promise.resolve(
-      typeof provider.metadata === 'function' ? provider.metadata(readJson) : provider.metadata,
+      typeof provider.metadata === 'function' ? provider.metadata(readDocument) : provider.metadata,
     );
     // A failure is not remembered: the network may be back at the next call.
     found.catch(() => (found = undefined));
     return found;
   };
+  const build = (server: ServerMetadata, fields: Fields): WireRequest | Promise<WireRequest> =>
+    protocol?.tokenRequest
+      ? protocol.tokenRequest(fields, server, (verifier) => codeChallengeOf(crypto, verifier))
+      : buildTokenRequest(provider, server, server.tokenEndpoint, fields);
   return {
+    readDocument,
     metadata,
-    async request(step, fields) {
+    async request(step, asked) {
       const server = await metadata();
-      const request = buildTokenRequest(provider, server, server.tokenEndpoint, fields);
+      const more = await provider.carry?.(asked, () => createPkce(crypto));
+      const fields: Fields = { ...asked, ...more?.send };
+      const request = await build(server, fields);
       const answer = await exchange(host, request, { timeoutMs: TIMEOUT_MS, inFlight });
       const { status, headers } = answer;
       const json = readJsonText(await answer.bytes(MAX_BYTES));
       const secrets = [provider.clientSecret?.() ?? ''];
-      for (const name of ['code', 'code_verifier', 'refresh_token'])
+      for (const name of ['code', 'code_verifier', 'refresh_token']) {
         secrets.push(fields[name] ?? '');
-      return readTokenResponse(
+      }
+      const issued = readTokenResponse(
         { status, json, retryAfter: headers.get('retry-after') },
-        provider.dialect,
+        { dialect: provider.dialect, protocol, step },
         secrets,
         clock.nowMs(),
         (code: ErrorCode) => provider.hints?.(code, step, status),
       );
+      return { ...issued, carried: more?.keep ?? null };
     },
     async revoke(tokens) {
       const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight, clock, host: '' };
@@ -75,24 +97,24 @@ export function createTokenEndpoint(
     },
   };
 
-  async function tell({
-    refreshToken,
-    accessToken,
-  }: Pick<TokenSet, 'accessToken' | 'refreshToken'>) {
+  async function tell(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<void> {
     const server = await metadata();
-    const { revocationEndpoint } = server;
-    if (!revocationEndpoint) return;
-    for (const [token, token_type_hint] of [
-      [refreshToken, 'refresh_token'],
-      [accessToken, 'access_token'],
-    ] as const) {
-      if (token === null) continue;
-      const request = buildTokenRequest(provider, server, revocationEndpoint, {
-        token,
-        token_type_hint,
-      });
+    const requests = protocol?.revocationRequests?.(tokens, server) ?? standard(tokens, server);
+    for (const request of requests) {
       const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight };
       (await exchange(host, request, limits)).discard();
     }
+  }
+
+  function standard(
+    { refreshToken, accessToken }: Pick<TokenSet, 'accessToken' | 'refreshToken'>,
+    server: ServerMetadata,
+  ): readonly WireRequest[] {
+    const { revocationEndpoint } = server;
+    if (!revocationEndpoint) return [];
+    const one = (token: string, token_type_hint: string) =>
+      buildTokenRequest(provider, server, revocationEndpoint, { token, token_type_hint });
+    const access = one(accessToken, 'access_token');
+    return refreshToken === null ? [access] : [one(refreshToken, 'refresh_token'), access];
   }
 }

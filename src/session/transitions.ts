@@ -10,6 +10,7 @@ export type EventName =
   | 'addressReady'
   | 'windowLost'
   | 'redirectReceived'
+  | 'codeRefused'
   | 'signInFailed'
   | 'sessionKept'
   | 'tokensRequested'
@@ -39,7 +40,7 @@ export const TRANSITIONS: Transitions = {
                  redirectReceived: 'exchanging', signInFailed: 'signedOut', sessionKept: 'signedIn',
                  signOutRequested: 'signingOut' },
   exchanging:  { tokensIssued: 'signedIn', signInFailed: 'signedOut', sessionKept: 'signedIn',
-                 signInRestarted: 'authorizing', signOutRequested: 'signingOut' },
+                 signInRestarted: 'authorizing', codeRefused: 'authorizing', signOutRequested: 'signingOut' },
   signedIn:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
   refreshing:  { tokensIssued: 'signedIn', refreshFailed: 'degraded', grantRejected: 'signedOut',
                  sessionGone: 'signedOut', signInRequested: 'authorizing', signOutRequested: 'signingOut' },

@@ -7,9 +7,14 @@ const request = {
   redirectUri: 'http://localhost:8765',
   state: 'the-state',
   codeChallenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+  nonce: 'the-nonce',
 };
+const serverAt = (authorizationEndpoint: string) => ({
+  authorizationEndpoint,
+  tokenEndpoint: 'https://as.example/token',
+});
 const build = (provider: Provider, endpoint = AUTHORIZE) =>
-  buildAuthorizationUrl(provider, endpoint, request);
+  buildAuthorizationUrl(provider, serverAt(endpoint), request);
 const queryOf = (url: string) => url.slice(url.indexOf('?') + 1).split('&');
 
 test('asks Prevu3D with repeated scopes and a redirect without a slash', () => {
@@ -36,7 +41,12 @@ test('asks a standard server as RFC 6749 and RFC 7636 say, with %20 between scop
     'code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
     'code_challenge_method=S256',
     'state=the-state',
+    'nonce=the-nonce',
   ]);
+});
+
+test('a nonce goes only where OpenID is asked for', () => {
+  expect(build(standard({ scopes: ['data:read'] }))).not.toContain('nonce');
 });
 
 test('without scopes the parameter is left out', () => {
@@ -127,7 +137,11 @@ describe('case 8: whatever is in it arrives as it was', () => {
     fc.assert(
       fc.property(text, text, text, text, (clientId, redirectUri, state, prompt) => {
         const provider = standard({ clientId, authorizationParameters: { prompt } });
-        const url = buildAuthorizationUrl(provider, AUTHORIZE, { ...request, redirectUri, state });
+        const url = buildAuthorizationUrl(provider, serverAt(AUTHORIZE), {
+          ...request,
+          redirectUri,
+          state,
+        });
         expect([...new URL(url).searchParams]).toEqual([
           ['response_type', 'code'],
           ['client_id', clientId],
@@ -136,6 +150,7 @@ describe('case 8: whatever is in it arrives as it was', () => {
           ['code_challenge', request.codeChallenge],
           ['code_challenge_method', 'S256'],
           ['state', state],
+          ['nonce', 'the-nonce'],
           ['prompt', prompt],
         ]);
       }),

@@ -24,14 +24,14 @@ const read = (changes: object, endpointHosts: readonly string[] = []) =>
 /** Answers each place with a status, or with JSON. */
 function places(answers: Readonly<Record<string, unknown>>) {
   const asked: string[] = [];
-  const readJson = async (url: string) => {
+  const readDocument = async (url: string) => {
     asked.push(url);
     const answer = answers[url] ?? 404;
     return typeof answer === 'number'
-      ? { status: answer, json: undefined }
-      : { status: 200, json: answer };
+      ? { status: answer, text: '', json: undefined }
+      : { status: 200, text: '', json: answer };
   };
-  return { asked, readJson };
+  return { asked, readDocument };
 }
 
 describe('where a server is asked to describe itself', () => {
@@ -44,8 +44,8 @@ describe('where a server is asked to describe itself', () => {
     ['https://as.example:8443/t',    'https://as.example:8443/t/.well-known/openid-configuration',    'https://as.example:8443/.well-known/oauth-authorization-server/t'],
     ['http://127.0.0.1:3000',        'http://127.0.0.1:3000/.well-known/openid-configuration',        'http://127.0.0.1:3000/.well-known/oauth-authorization-server'],
   ])('%s: OpenID Connect appends, then RFC 8414 inserts', async (issuer, openid, rfc8414) => {
-    const { asked, readJson } = places({});
-    await expect(discoverMetadata(issuer, readJson)).rejects.toThrow(
+    const { asked, readDocument } = places({});
+    await expect(discoverMetadata(issuer, readDocument)).rejects.toThrow(
       ours('discovery_failed', { retryable: false, details: expect.objectContaining({ status: 404 }) }),
     );
     expect(asked).toEqual([openid, rfc8414]);
@@ -53,16 +53,16 @@ describe('where a server is asked to describe itself', () => {
 
   test('the first place that answers is enough', async () => {
     const first = `${ISSUER}/.well-known/openid-configuration`;
-    const { asked, readJson } = places({ [first]: good });
-    expect(await discoverMetadata(ISSUER, readJson)).toEqual(usable);
+    const { asked, readDocument } = places({ [first]: good });
+    expect(await discoverMetadata(ISSUER, readDocument)).toEqual(usable);
     expect(asked).toEqual([first]);
   });
 
   test('case 170: the second is asked after a 404', async () => {
-    const { asked, readJson } = places({
+    const { asked, readDocument } = places({
       [`${ISSUER}/.well-known/oauth-authorization-server`]: good,
     });
-    expect(await discoverMetadata(ISSUER, readJson)).toEqual(usable);
+    expect(await discoverMetadata(ISSUER, readDocument)).toEqual(usable);
     expect(asked).toHaveLength(2);
   });
 
@@ -80,11 +80,11 @@ describe('where a server is asked to describe itself', () => {
     ['another issuer',       { ...good, issuer: 'https://b.example' }, false],
     ['HTML',                 '<html>',                         false],
   ])('case 170: and after nothing else, such as %s', async (_, answer, retryable) => {
-    const { asked, readJson } = places({
+    const { asked, readDocument } = places({
       [`${ISSUER}/.well-known/openid-configuration`]: answer,
       [`${ISSUER}/.well-known/oauth-authorization-server`]: good,
     });
-    await expect(discoverMetadata(ISSUER, readJson)).rejects.toThrow(
+    await expect(discoverMetadata(ISSUER, readDocument)).rejects.toThrow(
       ours('discovery_failed', { retryable }),
     );
     expect(asked).toHaveLength(1);
@@ -97,9 +97,9 @@ describe('where a server is asked to describe itself', () => {
 
   test('hosts that were named reach the check', async () => {
     const answer = { ...good, token_endpoint: 'https://token.example/' };
-    const { readJson } = places({ [`${ISSUER}/.well-known/openid-configuration`]: answer });
-    await expect(discoverMetadata(ISSUER, readJson)).rejects.toThrow(ours('discovery_failed'));
-    expect(await discoverMetadata(ISSUER, readJson, ['token.example'])).toMatchObject({
+    const { readDocument } = places({ [`${ISSUER}/.well-known/openid-configuration`]: answer });
+    await expect(discoverMetadata(ISSUER, readDocument)).rejects.toThrow(ours('discovery_failed'));
+    expect(await discoverMetadata(ISSUER, readDocument, ['token.example'])).toMatchObject({
       tokenEndpoint: 'https://token.example/',
     });
   });
@@ -128,8 +128,8 @@ describe('case 168: the issuer is the one asked for, character by character', ()
   test.each([`${ISSUER}?tenant=1`, `${ISSUER}/#tenant`])(
     'RFC 8414 section 2: %s is no issuer, though the server says the same',
     async (issuer) => {
-      const readJson = async () => ({ status: 200, json: { ...good, issuer } });
-      await expect(discoverMetadata(issuer, readJson)).rejects.toMatchObject({
+      const readDocument = async () => ({ status: 200, text: '', json: { ...good, issuer } });
+      await expect(discoverMetadata(issuer, readDocument)).rejects.toMatchObject({
         name: 'MortiseError',
       });
     },

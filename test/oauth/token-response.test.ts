@@ -20,7 +20,13 @@ interface Given {
 
 function read(json: unknown, given: Given = {}): TokenSet {
   const { status = 200, dialect = {}, retryAfter = null, secrets = [], hint = noHint } = given;
-  return readTokenResponse({ status, json, retryAfter }, dialect, secrets, NOW_MS, hint);
+  return readTokenResponse(
+    { status, json, retryAfter },
+    { dialect, step: 'exchange' },
+    secrets,
+    NOW_MS,
+    hint,
+  );
 }
 
 const good = { access_token: 'at', token_type: 'Bearer', expires_in: 3600, refresh_token: 'rt' };

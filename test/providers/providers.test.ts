@@ -52,16 +52,19 @@ const isSafe = (address: string) => {
   return (protocol === 'https:' || isLocal) && username + password + hash === '';
 };
 
+const nobody = () => Promise.reject(new Error('nobody asks here'));
+const NOBODY = { metadata: nobody, readDocument: nobody };
+
 /** Every address a provider is known to use, without a request. */
 async function addressesOf({ metadata, api, server }: Provider): Promise<string[]> {
   const found = [server];
   if (typeof metadata === 'function') {
     // Where it would ask; what it makes of the answer is its own test's business.
-    const readJson = async (url: string) => {
+    const readDocument = async (url: string) => {
       found.push(url);
-      return { status: 404, json: undefined };
+      return { status: 404, text: '', json: undefined };
     };
-    await Promise.resolve(metadata(readJson)).catch((error: unknown) => {
+    await Promise.resolve(metadata(readDocument)).catch((error: unknown) => {
       if (!isMortiseError(error)) throw error;
     });
   } else {
@@ -72,7 +75,7 @@ async function addressesOf({ metadata, api, server }: Provider): Promise<string[
     if (typeof base === 'string') found.push(base);
     return send;
   };
-  api(connect, () => Promise.reject(new Error('nobody asks here')));
+  api({ connect, ...NOBODY });
   return found;
 }
 
@@ -139,8 +142,7 @@ describe.each(files)('%s', (file) => {
 
   test('always has api.request', () => {
     const send: ApiSend = () => Promise.reject(new Error('nothing is sent here'));
-    const nobody = () => Promise.reject(new Error('nobody asks here'));
-    expect(factoryOf(file)(PUBLIC).api(() => send, nobody).request).toBe(send);
+    expect(factoryOf(file)(PUBLIC).api({ connect: () => send, ...NOBODY }).request).toBe(send);
   });
 
   test('shows no client secret, however it is printed', () => {

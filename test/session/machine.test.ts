@@ -33,6 +33,7 @@ const EVENT_NAMES: { readonly [E in EventName]: true } = {
   signInRestarted: true,
   addressReady: true,
   windowLost: true,
+  codeRefused: true,
   redirectReceived: true,
   signInFailed: true,
   sessionKept: true,

@@ -566,7 +566,7 @@ test.each(FOUND)('%s', async (_, { steps, ...setting }) => {
 const SEED = Number(process.env['MORTISE_SEED'] ?? 20_261_122);
 const RUNS = Number(process.env['MORTISE_RUNS'] ?? 300);
 
-/** What needs another process, a store or a user agent that fails, or a client without a user. */
+/** What needs another process, a store or a user agent that fails, a client without a user, or no `state`. */
 const BEYOND = [
   'signedOut sessionFound',
   'idle signOutRequested',
@@ -574,6 +574,7 @@ const BEYOND = [
   'restoring storeFailed',
   'signedOut tokensRequested',
   'authorizing windowLost',
+  'exchanging codeRefused',
   'refreshing sessionGone',
 ];
 

@@ -13,6 +13,7 @@ const SESSION: StoredSession = {
   refreshToken: 'refresh',
   lifetimeMs: 3_600_000,
   scopes: ['read'],
+  carried: null,
   receivedAtMs: 1_700_000_000_000,
   revision: 'r1',
 };
@@ -39,6 +40,7 @@ const sessions: fc.Arbitrary<StoredSession> = fc.record(
     refreshToken: fc.option(token),
     lifetimeMs: fc.option(time),
     scopes: fc.array(fc.string()),
+    carried: fc.option(fc.dictionary(fc.stringMatching(/^[a-z]\w*$/), fc.string(), PLAIN)),
     receivedAtMs: time,
     revision: text,
   },
@@ -75,6 +77,7 @@ function expectSessionOrNull(parsed: StoredSession | null): void {
   const { lifetimeMs, refreshToken, scopes } = parsed;
   const wanted = {
     accessToken: expect.stringMatching(/^[^]+$/),
+    carried: parsed.carried === null ? null : expect.any(Object),
     lifetimeMs: lifetimeMs === null ? null : expect.any(Number),
     receivedAtMs: expect.any(Number),
     refreshToken: refreshToken === null ? null : expect.stringMatching(/^[^]+$/),
@@ -85,6 +88,7 @@ function expectSessionOrNull(parsed: StoredSession | null): void {
   expect({ ...parsed }).toEqual(wanted);
   expect(Object.keys(parsed).sort()).toEqual(Object.keys(wanted));
   for (const scope of scopes) expect(typeof scope).toBe('string');
+  for (const field of Object.values(parsed.carried ?? {})) expect(typeof field).toBe('string');
 }
 
 describe('a stored session', () => {
@@ -136,6 +140,9 @@ describe('a stored session', () => {
     ['an empty access token',      { accessToken: '' }],
     ['an access token in a list',  { accessToken: ['access'] }],
     ['an empty refresh token',     { refreshToken: '' }],
+    ['a list that is carried',     { carried: ['x'] }],
+    ['a number that is carried',   { carried: { code_verifier: 1 } }],
+    ['a prototype that is carried', { carried: JSON.parse('{"__proto__":"x"}') }],
     ['no word on a refresh token', { refreshToken: undefined }],
     ['a lifetime in words',        { lifetimeMs: '3600000' }],
     ['no word on a lifetime',      { lifetimeMs: undefined }],
@@ -229,6 +236,12 @@ test('the text holds the record and nothing a process knows beyond it', () => {
     receivedAtMs: 2,
     revision: 'r',
   };
-  const held = { ...session, receivedMonotonicMs: 3, saveAgainAtMs: 4, storedRevision: 'q' };
+  const held = {
+    ...session,
+    carried: null,
+    receivedMonotonicMs: 3,
+    saveAgainAtMs: 4,
+    storedRevision: 'q',
+  };
   expect(JSON.parse(formatSession(held))).toEqual(session);
 });

@@ -17,6 +17,7 @@ const SESSION: StoredSession = {
   refreshToken: 'refresh',
   lifetimeMs: 3_600_000,
   scopes: ['read'],
+  carried: null,
   receivedAtMs: 1_700_000_000_000,
   revision: 'r1',
 };

@@ -1,0 +1,146 @@
+import { MortiseError } from '../errors.js';
+import { listing, type Listing } from '../api/pages.js';
+import { pathSegment } from '../api/url.js';
+import { checkEndpoint, checkRedirectUris, parseServerUrl } from '../oauth/endpoint.js';
+import type { ApiSend, Hints, Provider } from '../oauth/provider.js';
+import { apiFailure, refusal } from './aps/failures.js';
+import { linkedPages, type ApsEntry, type ApsListOptions } from './aps/pages.js';
+
+/**
+ * @module Autodesk Platform Services, Authentication v2 and Data Management, from authentication.yaml and
+ * datamanagement.yaml of autodesk-platform-services/aps-sdk-openapi (June 2026), the developer's guide, and
+ * VIKTOR's page "Autodesk Platform Services", read on 2026-11-22.
+ */
+
+export type { ApsEntry, ApsListOptions, ApsWarning } from './aps/pages.js';
+
+interface CommonOptions {
+  readonly clientId: string;
+  /** Such as `data:read`; at least one, at most 50. With `openid` a nonce is sent. */
+  readonly scopes: readonly string[];
+  /** For a sandbox or a gateway of your own. Default `https://developer.api.autodesk.com`. */
+  readonly baseUrl?: string;
+}
+
+/** A signed-in user (3-legged): PKCE alone, or with a secret in an HTTP Basic header; never both in the body. */
+export interface ApsUserOptions extends CommonOptions {
+  readonly clientSecret?: string;
+  /** Exactly as registered, port and slash included. The first that can be had is used. */
+  readonly redirectUris: readonly string[];
+}
+
+/** The app itself (2-legged): no user, no refresh token. */
+export interface ApsServiceOptions extends CommonOptions {
+  readonly grant: 'client_credentials';
+  readonly clientSecret: string;
+}
+
+export interface ApsApi {
+  /** Below `https://developer.api.autodesk.com`. */
+  readonly request: ApiSend;
+  /** Who signed in. @throws {MortiseError} `configuration_error` without a user. */
+  userInfo(options?: { signal?: AbortSignal }): Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * Lists over all pages: `for await` reads them one by one, `await` reads them all. A list that is empty because the server may not show it is `forbidden`, with the
+   * server's reasons in `details.warnings`.
+   */
+  hubs(options?: ApsListOptions): Listing<ApsEntry>;
+  projects(hubId: string, options?: ApsListOptions): Listing<ApsEntry>;
+  topFolders(hubId: string, projectId: string, options?: ApsListOptions): Listing<ApsEntry>;
+  folderContents(projectId: string, folderId: string, options?: ApsListOptions): Listing<ApsEntry>;
+}
+
+const BASE_URL = 'https://developer.api.autodesk.com';
+/** Another host than all the rest. */
+const USERINFO_ENDPOINT = 'https://api.userprofile.autodesk.com/userinfo';
+
+const MAX_SCOPES = 50;
+const MAX_SCOPE_LENGTH = 2_000;
+
+const hints: Hints = (code, step, status) => {
+  if (code === 'invalid_client' || (step !== 'api' && status === 401)) {
+    return 'Check the Client ID and Secret, and that the app’s type fits: a desktop or single-page app has no secret.';
+  }
+  if (step === 'authorization' && code !== 'access_denied') {
+    return 'Check that Callback URL and scopes are those of the app at Autodesk.';
+  }
+  if (code === 'insufficient_scope') {
+    return 'The token lacks a scope this call asks for: add it to the integration, then sign in again.';
+  }
+  if (code === 'forbidden') {
+    return 'An ACC account administrator must add the app’s Client ID under Custom Integrations, the app needs access to this API, and you need access to the project.';
+  }
+  return undefined;
+};
+
+export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsApi> {
+  const { clientId, clientSecret, scopes, baseUrl } = options;
+  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
+  const isService = 'grant' in options && options.grant === 'client_credentials';
+  const redirect = isService ? [] : checkRedirectUris((options as ApsUserOptions).redirectUris);
+
+  if (!clientId) throw fail('clientId is missing');
+  if (isService && !clientSecret) throw fail('clientSecret is missing');
+  if (!Array.isArray(scopes) || scopes.length < 1 || scopes.length > MAX_SCOPES) {
+    throw fail(`scopes must name 1 to ${MAX_SCOPES} scopes`);
+  }
+  if (scopes.join(' ').length > MAX_SCOPE_LENGTH) {
+    throw fail(`scopes are longer than ${MAX_SCOPE_LENGTH} characters`);
+  }
+  const base = baseUrl === undefined ? BASE_URL : rootOf(checkEndpoint(baseUrl, 'baseUrl'));
+  const authentication = `${base}/authentication/v2`;
+  const userinfoEndpoint = base === BASE_URL ? USERINFO_ENDPOINT : `${base}/userinfo`;
+  return {
+    id: 'aps',
+    grant: isService ? 'client_credentials' : 'authorization_code',
+    clientId,
+    ...(clientSecret !== undefined && { clientSecret: () => clientSecret }),
+    scopes,
+    redirect,
+    server: base,
+    metadata: {
+      authorizationEndpoint: `${authentication}/authorize`,
+      tokenEndpoint: `${authentication}/token`,
+      revocationEndpoint: `${authentication}/revoke`,
+      userinfoEndpoint,
+    },
+    dialect: { basicCredentials: 'as they are' },
+    protocol: { refusal },
+    hints,
+    apiFailure: (failure) => apiFailure(failure, hints),
+    api({ connect }) {
+      const request = connect(base);
+      const userinfo = connect(userinfoEndpoint);
+      const list = (path: string, how?: ApsListOptions) =>
+        listing(() => linkedPages(request, `${base}/${path}`, how, hints('forbidden', 'api', 403)));
+      const hub = (id: string) => `project/v1/hubs/${pathSegment(id)}`;
+      return {
+        request,
+        async userInfo({ signal } = {}) {
+          if (isService) throw fail('there is no user without a sign-in');
+          return Object(await (await userinfo({ path: '', signal })).json());
+        },
+        hubs: (how) => list('project/v1/hubs', how),
+        projects: (hubId, how) => list(`${hub(hubId)}/projects`, how),
+        topFolders: (hubId, projectId, how) =>
+          list(`${hub(hubId)}/projects/${pathSegment(projectId)}/topFolders`, how),
+        folderContents: (projectId, folderId, how) =>
+          list(
+            `data/v1/projects/${pathSegment(projectId)}/folders/${pathSegment(folderId)}/contents`,
+            how,
+          ),
+      };
+    },
+    async displayName(api) {
+      if (isService) return null;
+      const { name, preferred_username: userName } = await api.userInfo();
+      const shown = name ?? userName;
+      return typeof shown === 'string' ? shown : null;
+    },
+  };
+}
+
+function rootOf(text: string): string {
+  const { origin, pathname } = parseServerUrl(text);
+  return origin + pathname.replace(/\/+$/, '');
+}

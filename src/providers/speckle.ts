@@ -1,0 +1,161 @@
+import { MortiseError, type AnyMortiseError } from '../errors.js';
+import {
+  createGraphql,
+  graphqlError,
+  readProblems,
+  type Graphql,
+  type GraphqlMeanings,
+} from '../api/graphql.js';
+import {
+  cursorPages,
+  listing,
+  type CursorPage,
+  type Listing,
+  type PageOptions,
+} from '../api/pages.js';
+import { findExchange, protocolOf } from './speckle/protocol.js';
+import { parseServerUrl, parseUrl } from '../oauth/endpoint.js';
+import type { ApiFailure, ApiSend, Hints, Provider } from '../oauth/provider.js';
+
+/**
+ * @module Speckle, hosted and self-hosted, from its page "Getting a token through PKCE" (last modified on
+ * 2026-03-26) and from the public server, specklesystems/speckle-server at 51d43b91 (2026-06-15), read on
+ * 2026-11-22.
+ *
+ * There is no `state`: the server neither reads nor repeats one. What binds an answer to its request is the
+ * challenge, made anew for each attempt and compared by the server when the code is exchanged. So a code of
+ * somebody else's sign-in is refused by the server and waiting goes on; a forged `?denied=true`, which any
+ * program on the machine can send, cannot be told from a real one and ends the sign-in. It can do no more:
+ * the tokens of an earlier sign-in stay.
+ *
+ * A server that has only the older exchange compares the challenge with itself, as it stood in the address:
+ * whoever saw the address and the code could exchange it, but for the app secret.
+ */
+
+export interface SpeckleOptions {
+  /** Default `https://app.speckle.systems`. Only its origin counts. */
+  readonly serverUrl?: string;
+  readonly appId: string;
+  /** For servers that have only the older exchange, and to renew tokens, which no server does without. */
+  readonly appSecret?: string;
+  /** Exactly the one registered for the app: the server sends to no other. Without a query; at most 100 characters. */
+  readonly redirectUri: string;
+}
+
+export interface SpeckleUser {
+  readonly id: string;
+  readonly name: string;
+  /** `null` without the scope `profile:email`. */
+  readonly email: string | null;
+  readonly [field: string]: unknown;
+}
+
+export interface SpeckleProject {
+  readonly id: string;
+  readonly name: string;
+  readonly [field: string]: unknown;
+}
+
+export interface SpeckleApi {
+  /** Below the server's origin. */
+  readonly request: ApiSend;
+  readonly graphql: Graphql;
+  /** `null` when the token belongs to nobody, or lacks the scope `profile:read`. */
+  activeUser(options?: { signal?: AbortSignal }): Promise<SpeckleUser | null>;
+  /** All projects of the user, page by page; `limit` is the size of a page, 25 unless said otherwise. */
+  projects(options?: PageOptions): Listing<SpeckleProject>;
+}
+
+const ACTIVE_USER = '{ activeUser { id name email avatar company } }';
+const PROJECTS =
+  'query Projects($limit: Int!, $cursor: String) { activeUser { projects(limit: $limit, cursor: $cursor) { cursor items { id name description role createdAt updatedAt } } } }';
+
+const hints: Hints = (code, step) => {
+  if (step === 'authorization') return 'Sign in again and click Allow.';
+  if (code === 'invalid_client') return 'Check the App ID and App Secret.';
+  if (code === 'insufficient_scope') {
+    return 'The app lacks a scope: its author adds it at the server, under Settings, Developer, Apps. Then sign in again.';
+  }
+  if (code === 'forbidden') return 'Ask the project’s owner for access.';
+  return undefined;
+};
+
+export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
+  const { serverUrl = 'https://app.speckle.systems', appId, appSecret, redirectUri } = options;
+  const { origin } = parseServerUrl(serverUrl);
+  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
+  if (typeof appId !== 'string' || !/^[\w-]+$/.test(appId)) throw fail('appId is missing');
+  // The server appends "?access_code=…" to whatever was registered, and can register no more.
+  if (!parseUrl(redirectUri) || /[?#]/.test(redirectUri) || redirectUri.length > 100) {
+    throw fail('redirectUri must be the registered address, without a query');
+  }
+
+  return {
+    id: 'speckle',
+    grant: 'authorization_code',
+    clientId: appId,
+    ...(appSecret !== undefined && { clientSecret: () => appSecret }),
+    scopes: [],
+    redirect: [redirectUri],
+    server: origin,
+    metadata: (readDocument) => findExchange(origin, appSecret !== undefined, readDocument),
+    dialect: {
+      state: 'not repeated',
+      codeParameter: 'access_code',
+      denialParameter: 'denied',
+      tokenType: 'optional',
+      tokenNames: { accessToken: 'token', refreshToken: 'refreshToken' },
+      fewerScopes: 'not offered',
+    },
+    protocol: protocolOf(origin, appId, appSecret),
+    hints,
+    apiFailure,
+    api({ connect }) {
+      const request = connect(origin);
+      const graphql = createGraphql(request, 'graphql', meanings);
+      return {
+        request,
+        graphql,
+        async activeUser(how) {
+          const { data } = await graphql<{ activeUser?: SpeckleUser | null }>(ACTIVE_USER, {}, how);
+          return data.activeUser ?? null;
+        },
+        projects: (how) =>
+          listing(() =>
+            cursorPages(how, async (variables, signal) => {
+              const { data } = await graphql<Projects>(PROJECTS, variables, { signal });
+              return data.activeUser?.projects ?? { items: [], cursor: null };
+            }),
+          ),
+      };
+    },
+    displayName: async (api) => (await api.activeUser())?.name ?? null,
+  };
+}
+
+type Projects = { readonly activeUser?: { readonly projects?: CursorPage<SpeckleProject> } | null };
+
+/** A revoked or expired token is status 403 here, on every path. */
+function apiFailure({ status, json }: ApiFailure): AnyMortiseError | 'token refused' | undefined {
+  const { error, errors } = Object(json) as { error?: unknown; errors?: unknown };
+  if (status === 403 && typeof error === 'string' && /token is not valid/i.test(error)) {
+    return 'token refused';
+  }
+  const problems = status === 400 ? readProblems(errors) : [];
+  return problems.length > 0 ? graphqlError(problems, meanings) : undefined;
+}
+
+const meanings: GraphqlMeanings = {
+  codes: {
+    FORBIDDEN: 'forbidden',
+    UNAUTHORIZED_ACCESS_ERROR: 'forbidden',
+    SSO_SESSION_MISSING_OR_EXPIRED_ERROR: 'forbidden',
+    UNAUTHENTICATED: 'http_error',
+    UNAUTHORIZED: 'http_error',
+    RATE_LIMIT_ERROR: 'rate_limited',
+  },
+  hint: (meant, code) =>
+    code.startsWith('SSO_')
+      ? 'Sign in to the workspace with single sign-on in a browser, then try again.'
+      : hints(meant, 'api', undefined),
+};

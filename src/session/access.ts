@@ -1,0 +1,113 @@
+import { createApiClient } from '../api/client.js';
+import { MortiseError } from '../errors.js';
+import { createInFlight, stopAll, untilStopped, type InFlight } from '../http/guard.js';
+import type { ApiSend, Provider } from '../oauth/provider.js';
+import { accessToken, type AccessTokenOptions } from './access-token.js';
+import { accountNumber, type Context } from './context.js';
+
+/** What somebody else's code may be given of a session: no refresh token, no secret, no way to sign out. */
+export interface SharedAccess<Api> {
+  getAccessToken(options?: AccessTokenOptions): Promise<string>;
+  readonly api: Api;
+}
+
+export interface ShareOptions {
+  /**
+   * Fewer scopes than the session's. The token for them is asked for when it is first needed, and costs a
+   * refresh of its own.
+   */
+  readonly scopes?: readonly string[] | undefined;
+  /** Ends the access: what is under way and what comes later rejects with `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Tokens and API of a session, all stopped by one `inFlight`. */
+export function createAccess<Api extends { request: ApiSend }>(
+  context: Context,
+  provider: Provider<Api>,
+  inFlight: InFlight,
+  scopes?: string,
+): SharedAccess<Api> {
+  const { host, endpoint } = context;
+  const connect = (base: string | (() => Promise<string>)): ApiSend =>
+    createApiClient({
+      host,
+      inFlight,
+      base: typeof base === 'string' ? () => base : oncePerSignIn(context, base),
+      token: (refused, signal) => accessToken(context, { refused, signal, scopes }),
+      hint: (code, status) => provider.hints?.(code, 'api', status),
+      readFailure: provider.apiFailure,
+    });
+  const { metadata, readDocument } = endpoint;
+  return {
+    getAccessToken: (options) =>
+      accessToken(context, scopes === undefined ? (options ?? {}) : { ...options, scopes }),
+    api: provider.api({ connect, metadata, readDocument }),
+  };
+}
+
+/**
+ * Lends a session's tokens and API.
+ *
+ * @throws {MortiseError} `configuration_error` for scopes the session does not ask for, or where the platform
+ * gives no token for fewer.
+ */
+export function shareAccess<Api extends { request: ApiSend }>(
+  context: Context,
+  provider: Provider<Api>,
+  { scopes, signal }: ShareOptions,
+): SharedAccess<Api> {
+  const parent = context.inFlight;
+  const inFlight = createInFlight();
+  const access = createAccess(context, provider, inFlight, fewer(provider, scopes));
+  const stop = () => {
+    stopAll(inFlight);
+    parent.stops.delete(stop);
+    signal?.removeEventListener('abort', stop);
+  };
+  parent.stops.add(stop);
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted || parent.isClosed) stop();
+  return {
+    api: access.api,
+    getAccessToken: async (options) => {
+      if (inFlight.isClosed) throw new MortiseError('aborted', {});
+      return untilStopped(access.getAccessToken(options), inFlight);
+    },
+  };
+}
+
+function fewer(
+  { scopes: own, dialect }: Pick<Provider, 'scopes' | 'dialect'>,
+  wanted: readonly string[] | undefined,
+): string | undefined {
+  if (wanted === undefined) return undefined;
+  const scopes = [...new Set(wanted)].sort();
+  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
+  if (scopes.length === 0) throw fail('scopes must name at least one scope');
+  if (!scopes.every((scope) => own.includes(scope))) {
+    throw fail('scopes must be among those the provider asks for');
+  }
+  if (own.every((scope) => scopes.includes(scope))) return undefined;
+  if (dialect.fewerScopes) throw fail('the platform gives no token for fewer scopes');
+  return scopes.join(' ');
+}
+
+/** Asks for the API base once a sign-in: another user may live in another region. */
+function oncePerSignIn(
+  context: Context,
+  ask: () => Promise<string>,
+): () => string | Promise<string> {
+  let found: { account: number; base: string | Promise<string> } | undefined;
+  return () => {
+    const account = accountNumber(context);
+    if (found?.account === account) return found.base;
+    const asked = { account, base: ask() as string | Promise<string> };
+    found = asked;
+    Promise.resolve(asked.base).then(
+      (base) => (asked.base = base),
+      () => found === asked && (found = undefined),
+    );
+    return asked.base;
+  };
+}
