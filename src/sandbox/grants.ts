@@ -30,6 +30,8 @@ export interface GrantPolicy {
   readonly lifetimeS?: number;
   /** In seconds, of a code. Default 60. */
   readonly codeLifetimeS?: number;
+  /** In seconds, of every refresh token. Left out, they never grow old. */
+  readonly refreshLifetimeS?: number;
   /** A code shown twice does not void what was issued for it. */
   readonly codeReplay?: 'forgiven';
 }
@@ -149,6 +151,9 @@ export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
       if (!claims) return invalidGrant('The refresh token is unknown.');
       if (clientId !== null && clientId !== claims.clientId) {
         return invalidGrant('The refresh token belongs to another client.');
+      }
+      if (nowMs() >= claims.issuedMs + (policy.refreshLifetimeS ?? Infinity) * 1000) {
+        return invalidGrant('The refresh token is too old.');
       }
       if (revokedFamilies.has(claims.family)) return invalidGrant('The grant was revoked.');
       if (spent.has(token)) {

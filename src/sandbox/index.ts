@@ -1,19 +1,19 @@
 import { MortiseError } from '../errors.js';
 import type { HttpRequest } from '../ports/index.js';
 import type { SandboxResponse } from './message.js';
-import { createFaults, type FaultSwitch } from './fault-switches.js';
-import { aps } from './aps.js';
+import { createFaults, type FaultSwitch } from './faults/switches.js';
+import { aps } from './aps/platform.js';
 import { createGrants } from './grants.js';
-import { oauth } from './oauth.js';
-import { opencde } from './opencde.js';
+import { oauth } from './oauth/platform.js';
+import { opencde } from './opencde/platform.js';
 import { serve, type Platform } from './platform.js';
-import { prevu3d } from './prevu3d.js';
-import { speckle } from './speckle.js';
+import { prevu3d } from './prevu3d/platform.js';
+import { speckle } from './speckle/platform.js';
 
 export { answerConsent, type ConsentAnswer } from './answer-consent.js';
-export { FAULTS, type FaultName } from './faults.js';
+export { FAULTS, type FaultName } from './faults/index.js';
 export type { SandboxResponse } from './message.js';
-export type { FaultSwitch } from './fault-switches.js';
+export type { FaultSwitch } from './faults/switches.js';
 export type { HttpRequest, HttpResponse, HttpTransport } from '../ports/index.js';
 
 /** A further platform is a further file, and its line here. */

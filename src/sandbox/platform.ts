@@ -1,5 +1,5 @@
 import type { HttpRequest } from '../ports/index.js';
-import type { Faults, Place } from './fault-switches.js';
+import type { Faults, Place } from './faults/switches.js';
 import type { GrantPolicy, Grants } from './grants.js';
 import { readCall, toResponse, type Answer, type Call, type SandboxResponse } from './message.js';
 

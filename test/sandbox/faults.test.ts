@@ -1,5 +1,8 @@
 import { createSandbox, FAULTS, type FaultName, type FaultSwitch } from 'mortise/sandbox';
+import { APS_ROWS } from './aps-rows.js';
+import { OPENCDE_ROWS } from './opencde-rows.js';
 import { API_INFO, BROWSE, createClient, OAUTH, PREVU3D, VERIFIER } from './sandbox-client.js';
+import { SPECKLE_ROWS } from './speckle-rows.js';
 
 type Client = ReturnType<typeof createClient>;
 
@@ -346,6 +349,10 @@ const ROWS: Readonly<Record<FaultName, () => Promise<void>>> = {
     expect(json.length).toBeGreaterThan(0);
     for (const node of json) expect(node).not.toHaveProperty('id');
   },
+
+  ...OPENCDE_ROWS,
+  ...SPECKLE_ROWS,
+  ...APS_ROWS,
 };
 
 const HTML = 'text/html; charset=utf-8';

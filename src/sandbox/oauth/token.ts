@@ -1,4 +1,4 @@
-import type { Grants, Issued } from './grants.js';
+import type { Grants, Issued } from '../grants.js';
 import {
   formProblem,
   readBasic,
@@ -6,16 +6,16 @@ import {
   type Answer,
   type Call,
   type Refused,
-} from './message.js';
-import { OAUTH_LIFETIME_S } from './oauth-consent.js';
-import { ORGANIZATIONS } from './organizations.js';
+} from '../message.js';
+import { OAUTH_LIFETIME_S } from './consent.js';
+import { ORGANIZATIONS } from '../organizations.js';
 import {
   answerTokenRequest,
   exchangeCode,
   invalidClient,
   invalidRequest,
   WRONG_SECRET,
-} from './token-endpoint.js';
+} from '../token-endpoint.js';
 
 type Client = { readonly id: string; readonly secret: string | null };
 

@@ -1,10 +1,10 @@
-import { consentRoutes } from './consent.js';
-import type { Grants, Issued } from './grants.js';
-import { readBasic, type Answer, type Call, type Refused } from './message.js';
-import { ORGANIZATIONS } from './organizations.js';
-import { isLoopback, type Platform } from './platform.js';
-import { prevu3dConsent } from './prevu3d-consent.js';
-import { treeOf } from './prevu3d-tree.js';
+import { consentRoutes } from '../consent.js';
+import type { Grants, Issued } from '../grants.js';
+import { readBasic, type Answer, type Call, type Refused } from '../message.js';
+import { ORGANIZATIONS } from '../organizations.js';
+import { isLoopback, type Platform } from '../platform.js';
+import { prevu3dConsent } from './consent.js';
+import { treeOf } from './tree.js';
 import {
   answerTokenRequest,
   challenge,
@@ -13,7 +13,7 @@ import {
   invalidRequest,
   readBearer,
   WRONG_SECRET,
-} from './token-endpoint.js';
+} from '../token-endpoint.js';
 
 // The documents name no API host of preproduction; the consent page's domain is taken.
 const DOMAINS = ['prevu3d.com', 'preproduction.prevu3d-int.com'];

@@ -18,9 +18,9 @@ export const TOKEN_FAULTS = {
   'token-camel-case': {
     does: 'Tokens are spelled accessToken, expiresIn, refreshToken.',
     at: 'token',
-    bend: bendJson(({ access_token, expires_in, refresh_token, ...rest }) => ({
+    bend: bendJson(({ access_token, token, expires_in, refresh_token, ...rest }) => ({
       expiresIn: expires_in,
-      accessToken: access_token,
+      accessToken: access_token ?? token,
       refreshToken: refresh_token,
       ...rest,
     })),
@@ -44,14 +44,14 @@ export const TOKEN_FAULTS = {
   'token-no-access-token': {
     does: 'The answer holds no access token.',
     at: 'token',
-    bend: bendJson((json) => omit(json, 'access_token', 'accessToken')),
+    bend: bendJson((json) => omit(json, 'access_token', 'accessToken', 'token')),
   },
   'token-not-a-string': {
     does: 'The access token is a number.',
     at: 'token',
     bend: bendJson((json) => ({
       ...json,
-      ['accessToken' in json ? 'accessToken' : 'access_token']: 42,
+      [['accessToken', 'token'].find((name) => name in json) ?? 'access_token']: 42,
     })),
   },
   'token-type-missing': {

@@ -1,5 +1,5 @@
-import { sha256OfText } from './encoding.js';
-import type { Organization } from './organizations.js';
+import { sha256OfText } from '../encoding.js';
+import type { Organization } from '../organizations.js';
 
 export type NodeType = 'organization' | 'division' | 'site' | 'folder' | 'asset';
 

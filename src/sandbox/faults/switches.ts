@@ -1,8 +1,8 @@
-import { MortiseError } from '../errors.js';
+import { MortiseError } from '../../errors.js';
 import type { Fault } from './fault.js';
-import { FAULTS, type FaultName } from './faults.js';
-import type { GrantPolicy } from './grants.js';
-import type { Answer, Call } from './message.js';
+import { FAULTS, type FaultName } from './index.js';
+import type { GrantPolicy } from '../grants.js';
+import type { Answer, Call } from '../message.js';
 
 /** Where a fault can bite: a route, or one grant type of the token endpoint. */
 export type Place =

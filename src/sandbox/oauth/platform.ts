@@ -1,9 +1,9 @@
-import { consentRoutes } from './consent.js';
-import type { Answer, Call } from './message.js';
-import { oauthConsent } from './oauth-consent.js';
-import { oauthRevocation, oauthToken } from './oauth-token.js';
-import type { Platform, Route } from './platform.js';
-import { readBearer } from './token-endpoint.js';
+import { consentRoutes } from '../consent.js';
+import type { Answer, Call } from '../message.js';
+import { oauthConsent } from './consent.js';
+import { oauthRevocation, oauthToken } from './token.js';
+import type { Platform, Route } from '../platform.js';
+import { readBearer } from '../token-endpoint.js';
 
 const USER = {
   sub: '0e35db64-eee1-4dc3-af96-3a5cad8b8f89',

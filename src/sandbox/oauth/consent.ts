@@ -1,7 +1,7 @@
-import { mistake, redirectTo, type ConsentRequest, type ConsentRules } from './consent.js';
-import type { Answer, Call } from './message.js';
-import { isLoopback } from './platform.js';
-import { ORGANIZATIONS } from './organizations.js';
+import { mistake, redirectTo, type ConsentRequest, type ConsentRules } from '../consent.js';
+import type { Answer, Call } from '../message.js';
+import { isLoopback } from '../platform.js';
+import { ORGANIZATIONS } from '../organizations.js';
 
 const NAME = 'OAuth';
 export const OAUTH_LIFETIME_S = 3_600;

@@ -1,6 +1,6 @@
-import { mistake, type ConsentRequest, type ConsentRules } from './consent.js';
-import type { Answer, Call } from './message.js';
-import { ORGANIZATIONS } from './organizations.js';
+import { mistake, type ConsentRequest, type ConsentRules } from '../consent.js';
+import type { Answer, Call } from '../message.js';
+import { ORGANIZATIONS } from '../organizations.js';
 
 const NAME = 'Prevu3D';
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;

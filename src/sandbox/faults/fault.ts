@@ -1,6 +1,6 @@
-import type { Place } from './fault-switches.js';
-import type { GrantPolicy } from './grants.js';
-import type { Answer, Call } from './message.js';
+import type { Place } from './switches.js';
+import type { GrantPolicy } from '../grants.js';
+import type { Answer, Call } from '../message.js';
 
 /** One misbehaviour of a server. Has one of the three effects. */
 export interface Fault {

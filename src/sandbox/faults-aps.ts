@@ -1,3 +1,0 @@
-import type { Faulty } from './fault.js';
-
-export const APS_FAULTS = {} as const satisfies Faulty;

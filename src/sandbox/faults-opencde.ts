@@ -1,3 +1,0 @@
-import type { Faulty } from './fault.js';
-
-export const OPENCDE_FAULTS = {} as const satisfies Faulty;
