@@ -11,6 +11,14 @@ export interface OAuthRefusal {
   readonly errorDescription?: string;
 }
 
+/** What is wrong in a file, where, and what to do about it. */
+export interface ConfigurationProblem {
+  /** Such as `integrations[1].options.clientId`. */
+  readonly path: string;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
 type None = Readonly<Record<string, never>>;
 
 /** What each code carries. A new failure starts here; the compiler then asks for its text below. */
@@ -43,7 +51,11 @@ export interface ErrorDetails {
   integration_unknown: { readonly integration: string };
   integration_not_assigned: { readonly integration: string; readonly plugin: string };
   discovery_failed: { readonly issuer: string; readonly problem: string; readonly status?: number };
-  configuration_error: { readonly problem: string };
+  /** `problems` where a file of an administrator's was read. */
+  configuration_error: {
+    readonly problem: string;
+    readonly problems?: readonly ConfigurationProblem[];
+  };
   bridge_unavailable: { readonly problem: string };
   aborted: None;
 }

@@ -1,4 +1,5 @@
 /** @module The core: sessions, whatever the runtime and whatever the platform. */
+export { createPluginHost } from './plugins/create-plugin-host.js';
 export { createSession } from './session/create-session.js';
 export { memoryStore } from './session/memory-store.js';
 export { TRANSITIONS } from './session/transitions.js';
@@ -6,6 +7,7 @@ export { MortiseError, isMortiseError } from './errors.js';
 
 export type {
   AnyMortiseError,
+  ConfigurationProblem,
   ErrorCode,
   ErrorDetails,
   MortiseErrorOptions,
@@ -27,6 +29,22 @@ export type {
   WireRequest,
 } from './oauth/provider.js';
 export type { AuthorizationRequest } from './oauth/authorization-request.js';
+export type { PluginHost, PluginHostOptions } from './plugins/create-plugin-host.js';
+export type {
+  DefinitionOptions,
+  Definitions,
+  IntegrationDefinition,
+  ProviderFactory,
+} from './plugins/definitions.js';
+export type { Login, LoginStatus } from './plugins/login-status.js';
+export type {
+  Assignment,
+  Integration,
+  IntegrationHandle,
+  Plugin,
+  PluginContext,
+} from './plugins/plugin.js';
+export type { ActivePlugin } from './plugins/running-plugin.js';
 export type * from './ports/index.js';
 export type { AccessTokenOptions } from './session/access-token.js';
 export type { ShareOptions, SharedAccess } from './session/access.js';

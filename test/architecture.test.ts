@@ -23,7 +23,7 @@ const ROOMS: ReadonlyArray<readonly [room: RegExp, mayImport: RegExp, types?: Re
   // One file a platform; what it cannot hold is in a folder of its name.
   [/^src\/providers\/([\w-]+)/, /^src\/((oauth|api|http|providers\/SELF)\/|errors\.ts)/, /^src\/ports\//],
   [/^src\/session\//,          /^src\/((session|oauth|http|api)\/|errors\.ts)|^eventemitter3$/, /^src\/ports\//],
-  [/^src\/plugins\//,          /^src\/((plugins|session|oauth)\/|errors\.ts)/, /^src\/ports\//],
+  [/^src\/plugins\//,          /^src\/((plugins|session|oauth|http)\/|errors\.ts)|^eventemitter3$/, /^src\/ports\//],
   [/^src\/sandbox\//,          /^src\/((sandbox|oauth)\/|errors\.ts)|^@noble\/hashes\//, /^src\/ports\//],
   [/^src\/index\.ts$/,         /^src\//],
   [/^adapters\/web\//,         /^src\/errors\.ts|^adapters\/web\/|^idb-keyval$/, /^src\/ports\//],

@@ -1,0 +1,109 @@
+import { EventEmitter } from 'eventemitter3';
+import type { SignedOutReason } from '../errors.js';
+import type { ApiSend, Provider } from '../oauth/provider.js';
+import type { Session } from '../session/create-session.js';
+import type { SessionState } from '../session/state.js';
+
+type AnyApi = { request: ApiSend };
+
+/** What a login button has to show. */
+export type LoginStatus =
+  /** The store is being read. */
+  | { readonly name: 'starting' }
+  | { readonly name: 'needsSignIn'; readonly reason: SignedOutReason }
+  | { readonly name: 'signingIn' }
+  /** `user` is `null` without a user, and until the platform has said the name. */
+  | { readonly name: 'ready'; readonly user: string | null };
+
+export interface Login {
+  readonly status: LoginStatus;
+  onStatus(listener: (status: LoginStatus) => void): () => void;
+}
+
+/**
+ * Watches a session for a login button. The user's name is asked for only while somebody listens, once an
+ * account; should that fail, the button has no name.
+ */
+export function watchLogin(session: Session<AnyApi>, provider: Provider): Login {
+  const events = new EventEmitter<{ status: [LoginStatus] }>();
+  let user: string | null = null;
+  let asked: object | null = null;
+  let isUnread = false;
+  let status = statusOf(session.state, provider, user);
+
+  const update = () => {
+    const seen = statusOf(session.state, provider, user);
+    // A store that cannot be read says so when somebody signs in.
+    const next: LoginStatus =
+      isUnread && seen.name === 'starting' ? { name: 'needsSignIn', reason: 'never' } : seen;
+    if (isSame(status, next)) return;
+    status = next;
+    events.emit('status', status);
+  };
+  const askName = () => {
+    const mine = {};
+    if (asked || status.name !== 'ready' || events.listenerCount('status') === 0) return;
+    asked = mine;
+    const name = provider.displayName?.(session.api) ?? Promise.resolve(null);
+    name.then(
+      (found) => {
+        if (asked !== mine) return;
+        user = found;
+        update();
+      },
+      () => {},
+    );
+  };
+  session.onChange(({ event }) => {
+    isUnread = event === 'storeFailed';
+    if (!/^(signedIn|refreshing|degraded)$/.test(session.state.name)) {
+      user = null;
+      asked = null;
+    }
+    update();
+    askName();
+  });
+  return {
+    get status() {
+      return status;
+    },
+    onStatus(listener) {
+      const guarded = (next: LoginStatus) => {
+        try {
+          listener(next);
+        } catch {
+          // Its author's business: the others hear of it all the same.
+        }
+      };
+      events.on('status', guarded);
+      askName();
+      return () => void events.off('status', guarded);
+    },
+  };
+}
+
+function statusOf(state: SessionState, provider: Provider, user: string | null): LoginStatus {
+  // There is nobody to sign in, and a token is asked for when it is needed.
+  if (provider.grant === 'client_credentials') return { name: 'ready', user: null };
+  switch (state.name) {
+    case 'idle':
+    case 'restoring':
+      return { name: 'starting' };
+    case 'authorizing':
+    case 'exchanging':
+      return { name: 'signingIn' };
+    case 'signedOut':
+      return { name: 'needsSignIn', reason: state.reason };
+    case 'signingOut':
+      return { name: 'needsSignIn', reason: 'signedOut' };
+    case 'signedIn':
+    case 'refreshing':
+    case 'degraded':
+      return { name: 'ready', user };
+  }
+}
+
+const isSame = (one: LoginStatus, other: LoginStatus): boolean =>
+  one.name === other.name &&
+  (one.name !== 'ready' || one.user === (other as typeof one).user) &&
+  (one.name !== 'needsSignIn' || one.reason === (other as typeof one).reason);
