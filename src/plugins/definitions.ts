@@ -155,7 +155,9 @@ function readProvider(
         ? error.details.problem
         : 'cannot be used';
     // Most problems begin with the option they are about.
-    const option = /^[a-z]\w*[A-Z]\w*|^scopes/.exec(problem)?.[0];
+    const option = /^(?!(?:an?|it|the|there) )[a-z]\w*(?= (?:is|are|must|has|have) )/.exec(
+      problem,
+    )?.[0];
     const place = option ? `.options.${option}` : '.options';
     const rest = option ? problem.slice(option.length).trim() : problem;
     report(path + place, rest, `See what ${String(name)} takes.`);

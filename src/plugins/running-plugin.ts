@@ -1,5 +1,5 @@
 import { MortiseError } from '../errors.js';
-import { createInFlight, stopAll, untilStopped } from '../http/guard.js';
+import { createInFlight, stopAll, untilStopped, type InFlight } from '../http/guard.js';
 import type { Clock, Host } from '../ports/index.js';
 import type { IntegrationHandle, Plugin, PluginContext } from './plugin.js';
 import { lend, nameOf, type Lease, type SharedIntegration } from './shared-integration.js';
@@ -69,9 +69,8 @@ export function createSlot(
     run = null;
     if (!ending) return;
     ending.stop();
-    await limited(host.clock, DEACTIVATE_TIMEOUT_MS, async () =>
-      ending.plugin.deactivate?.(),
-    ).catch(() => {});
+    const goodbye = async () => ending.plugin.deactivate?.();
+    await limited(host.clock, DEACTIVATE_TIMEOUT_MS, createInFlight(), goodbye).catch(() => {});
   };
   const end = () => {
     isEnded = true;
@@ -141,10 +140,10 @@ function begin(
       return handle as IntegrationHandle<Api>;
     },
   };
-  const activated = limited(host.clock, timeoutMs, async () => plugin.activate(context));
+  const activated = limited(host.clock, timeoutMs, inFlight, async () => plugin.activate(context));
   return {
     plugin,
-    done: untilStopped(activated, inFlight).then(() => {}),
+    done: activated.then(() => {}),
     stop() {
       stopAll(inFlight);
       controller.abort();
@@ -170,11 +169,22 @@ function find(
   );
 }
 
-/** Settles as the task does, unless it takes too long. */
-function limited<T>(clock: Clock, timeoutMs: number, task: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
+/** Settles as the task does, unless it takes too long; nothing is left of it once all is stopped. */
+function limited<T>(
+  clock: Clock,
+  timeoutMs: number,
+  inFlight: InFlight,
+  task: () => Promise<T>,
+): Promise<T> {
+  const result = new Promise<T>((resolve, reject) => {
     const expire = () => reject(new MortiseError('timeout', { host: 'plug-in', timeoutMs }));
-    const stop = clock.after(timeoutMs, expire);
-    task().then(resolve, reject).then(stop, stop);
+    const stopTimer = clock.after(timeoutMs, expire);
+    inFlight.stops.add(stopTimer);
+    const free = () => {
+      stopTimer();
+      inFlight.stops.delete(stopTimer);
+    };
+    task().then(resolve, reject).then(free, free);
   });
+  return untilStopped(result, inFlight);
 }

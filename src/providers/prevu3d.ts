@@ -102,7 +102,7 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
     'grant' in options && options.grant === 'client_credentials' ? options : undefined;
   const scopes = service ? [] : (options as Prevu3dUserOptions).scopes;
   const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
-  if (!chosen) throw fail('there is no such environment');
+  if (!chosen) throw fail('environment is not known');
   const { apiHosts, ...endpoints } = chosen;
   const [authorizationEndpoint, tokenEndpoint, apiInfoEndpoint] = (
     ['authorizationEndpoint', 'tokenEndpoint', 'apiInfoEndpoint'] as const

@@ -2,7 +2,7 @@ import { createApiClient } from '../api/client.js';
 import { MortiseError } from '../errors.js';
 import { createInFlight, stopAll, untilStopped, type InFlight } from '../http/guard.js';
 import type { ApiSend, Provider } from '../oauth/provider.js';
-import { accessToken, type AccessTokenOptions } from './access-token.js';
+import { accessToken, type AccessTokenOptions, type TokenDemand } from './access-token.js';
 import { accountNumber, type Context } from './context.js';
 
 /** What somebody else's code may be given of a session: no refresh token, no secret, no way to sign out. */
@@ -29,19 +29,24 @@ export function createAccess<Api extends { request: ApiSend }>(
   scopes?: string,
 ): SharedAccess<Api> {
   const { host, endpoint } = context;
+  /** What was lent may end before the session does. */
+  const token = (demand: TokenDemand): Promise<string> => {
+    if (inFlight === context.inFlight) return accessToken(context, demand);
+    if (inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
+    return untilStopped(accessToken(context, { ...demand, scopes }), inFlight);
+  };
   const connect = (base: string | (() => Promise<string>)): ApiSend =>
     createApiClient({
       host,
       inFlight,
       base: typeof base === 'string' ? () => base : oncePerSignIn(context, base),
-      token: (refused, signal) => accessToken(context, { refused, signal, scopes }),
+      token: (refused, signal) => token({ refused, signal }),
       hint: (code, status) => provider.hints?.(code, 'api', status),
       readFailure: provider.apiFailure,
     });
   const { metadata, readDocument } = endpoint;
   return {
-    getAccessToken: (options) =>
-      accessToken(context, scopes === undefined ? (options ?? {}) : { ...options, scopes }),
+    getAccessToken: (options) => token(options ?? {}),
     api: provider.api({ connect, metadata, readDocument }),
   };
 }
@@ -68,13 +73,7 @@ export function shareAccess<Api extends { request: ApiSend }>(
   parent.stops.add(stop);
   signal?.addEventListener('abort', stop);
   if (signal?.aborted || parent.isClosed) stop();
-  return {
-    api: access.api,
-    getAccessToken: async (options) => {
-      if (inFlight.isClosed) throw new MortiseError('aborted', {});
-      return untilStopped(access.getAccessToken(options), inFlight);
-    },
-  };
+  return access;
 }
 
 function fewer(
