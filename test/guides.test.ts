@@ -1,7 +1,16 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSession, memoryStore, type Host, type KeyValueStore, type Provider } from 'mortise';
+import {
+  createSession,
+  memoryStore,
+  type Host,
+  type KeyValueStore,
+  type Plugin,
+  type PluginHost,
+  type Provider,
+} from 'mortise';
+import { answerConsent, createSandbox } from 'mortise/sandbox';
 import { createFakeHost } from './support/fake-host.js';
 import { createFakeServer } from './support/fake-server.js';
 
@@ -33,6 +42,32 @@ test('the provider of its guide signs in', async () => {
   await visit.redirect({ code: 'good' });
   await done;
   expect(() => acme({ clientId: '', scopes: [] })).toThrow('clientId');
+});
+
+test('the plug-in of its guide lists hubs', async () => {
+  interface Guide {
+    createPlugins(host: Host, secrets: Readonly<Record<string, string>>): PluginHost;
+    hubBrowser: Plugin;
+  }
+  const guide = loadExample<Guide>('src/plugins/README.md', 'src/plugins');
+  const sandbox = createSandbox({ provider: 'aps' });
+  const host = createFakeHost({ http: sandbox });
+  const plugins = guide.createPlugins(host, { APS_CLIENT_SECRET: 'any' });
+  const log = jest.spyOn(console, 'log').mockImplementation(() => {});
+  try {
+    await expect(plugins.activate(guide.hubBrowser)).rejects.toMatchObject({
+      code: 'sign_in_required',
+    });
+    const done = plugins.login('aps-integration-1').signIn();
+    const visit = await host.visit();
+    await visit.redirectTo(await answerConsent(sandbox, visit.url, { decision: 'allow' }));
+    await done;
+    await plugins.activate(guide.hubBrowser);
+    expect(log).toHaveBeenCalledWith(expect.stringMatching(/^[ab]\./), expect.any(String));
+  } finally {
+    log.mockRestore();
+  }
+  await plugins.close();
 });
 
 test('the host of its guide is a host', async () => {
