@@ -45,12 +45,12 @@ export function checkEndpoint(text: unknown, what: string): string {
  * @throws {MortiseError} `configuration_error` when it is none, is neither https nor http on loopback, or
  * carries a user name.
  */
-export function parseServerUrl(text: unknown): URL {
+export function parseServerUrl(text: unknown, what = 'serverUrl'): URL {
   const typed = typeof text === 'string' ? text.trim().replace(/[?#].*/s, '') : '';
   const url = parseUrl(typed.includes('://') ? typed : `https://${typed}`);
   if (url && isSecure(url)) return url;
   throw new MortiseError('configuration_error', {
-    problem: 'serverUrl must be an https address, or http on loopback',
+    problem: `${what} must be an https address, or http on loopback`,
   });
 }
 

@@ -3,14 +3,20 @@
 import * as core from 'mortise';
 import * as node from 'mortise/node';
 import * as oauth from 'mortise/providers/oauth';
+import * as aps from 'mortise/providers/aps';
+import * as opencde from 'mortise/providers/opencde';
 import * as prevu3d from 'mortise/providers/prevu3d';
+import * as speckle from 'mortise/providers/speckle';
 import * as sandbox from 'mortise/sandbox';
 
 test.each<[entry: string, exported: object, names: string[]]>([
-  ['mortise', core, ['createSession', 'isMortiseError', 'memoryStore', 'MortiseError']],
+  ['mortise', core, ['createPluginHost', 'createSession', 'isMortiseError', 'memoryStore', 'MortiseError']],
   ['mortise/node', node, ['createNodeHost', 'fetchTransport', 'fileStore', 'serveSandbox']],
   ['mortise/providers/oauth', oauth, ['oauth']],
   ['mortise/providers/prevu3d', prevu3d, ['prevu3d']],
+  ['mortise/providers/speckle', speckle, ['speckle']],
+  ['mortise/providers/aps', aps, ['aps']],
+  ['mortise/providers/opencde', opencde, ['opencde']],
   ['mortise/sandbox', sandbox, ['createSandbox']],
 ])('%s exports its functions', (_, exported, names) => {
   const functions = Object.entries(exported).flatMap(([name, value]) =>
