@@ -7,7 +7,6 @@ import {
   type Prevu3dApi,
   type Prevu3dEnvironment,
   type Prevu3dNode,
-  type Prevu3dServiceOptions,
   type Prevu3dUserOptions,
 } from 'mortise/providers/prevu3d';
 import { failureOf } from '../api/support/failure.js';
@@ -26,11 +25,6 @@ const NATIVE: Prevu3dUserOptions = {
   clientId: 'your-client-id',
   scopes: ['read:basic', 'read:hierarchy'],
 };
-const SERVICE: Prevu3dServiceOptions = {
-  grant: 'client_credentials',
-  clientId: 'your-client-id',
-  clientSecret: 'your-client-secret',
-};
 /** The word of the printed answers that is no token. */
 const ACCESS_TOKEN = 'eyJhbGciOiJFUzUxMiIsInR5cCI6IkpXVCJ9...';
 const DIVISIONS = [{ id: 'd1', name: 'North', nested: { kept: [1] } }, { id: 'd2' }];
@@ -46,8 +40,8 @@ const AS_PRINTED = {
 let host: FakeHost;
 let session: Session<Prevu3dApi>;
 
-function setUp(options: Prevu3dUserOptions | Prevu3dServiceOptions = NATIVE): void {
-  host = createFakeHost('grant' in options ? 'confidential' : 'public');
+function setUp(options: Prevu3dUserOptions = NATIVE): void {
+  host = createFakeHost();
   host.answer(AS_PRINTED);
   session = createSession({ host, provider: prevu3d(options) });
 }
@@ -270,35 +264,6 @@ describe('its troubleshooting table', () => {
   });
 });
 
-describe('a service user', () => {
-  beforeEach(() => setUp(SERVICE));
-
-  test('asks for a token as the document prints it, and understands the answer', async () => {
-    host.answer({ [`POST ${TOKEN}`]: { body: printed('service-token-answer.json') } });
-    expect(await session.getAccessToken()).toBe(ACCESS_TOKEN);
-    const { method, url, headers, body } = host.sent[0]!;
-    const request = printed('service-token-request.txt');
-    expect(request).toContain(`${method} ${url} HTTP/1.1`);
-    expect(request).toContain(`Authorization: ${headers['authorization']}`);
-    expect(request).toContain(`Content-Type: ${headers['content-type']}`);
-    expect(request.split('\n').at(-1)).toBe(body);
-    expect(session.state).toMatchObject({ expiresAtMs: host.clock.nowMs() + 3_600_000 });
-    expect(host.shown).toEqual([]);
-  });
-
-  test('a lifetime that makes no sense, as the older guide prints it, is none', async () => {
-    host.answer({ [`POST ${TOKEN}`]: { body: printed('older-token-answer.json') } });
-    expect(await session.getAccessToken()).toBe(ACCESS_TOKEN);
-    expect(session.state).toMatchObject({ name: 'signedIn', expiresAtMs: null });
-  });
-
-  test('the API information of the older guide is understood too', async () => {
-    host.answer({ [`GET ${API_INFO}`]: { body: printed('older-api-info-answer.json') } });
-    const expected = JSON.parse(printed('older-api-info-answer.json')) as unknown;
-    expect(await session.api.getApiInfo()).toEqual(expected);
-  });
-});
-
 describe('environments', () => {
   test('preproduction has hosts of its own, and believes only them', async () => {
     const origin = 'https://cloud-api.preproduction.prevu3d-int.com';
@@ -345,7 +310,7 @@ describe('environments', () => {
     ['no client ID',                     { ...NATIVE, clientId: '' }],
     ['no scopes',                        { ...NATIVE, scopes: [] }],
     ['a native app with a secret',       { ...NATIVE, clientSecret: 'a' }],
-    ['a service without a secret',       { ...SERVICE, clientSecret: '' }],
+    ['a service without a secret',       { grant: 'client_credentials', clientId: 'a', clientSecret: '' }],
     ['an environment nobody knows',      { ...NATIVE, environment: 'staging' }],
     ['an environment of an object’s',    { ...NATIVE, environment: 'constructor' }],
     ['an endpoint left out',             { ...NATIVE, environment: { ...endpoints, tokenEndpoint: undefined } }],
