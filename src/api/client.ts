@@ -74,13 +74,14 @@ export function createApiClient(
         }
         const said = options.readFailure && (await readFailureOf(answer, accessToken, options));
         answer.discard();
-        const error =
-          said && said !== 'token refused'
-            ? said
-            : statusError(answer, host.clock.nowMs(), accessToken, hint, said);
+        const isTokenRefused = said === 'token refused';
+        const usual = statusError(answer, host.clock.nowMs(), accessToken, hint, isTokenRefused);
+        // What the standard's own header says needs no interpretation.
+        const isTold = usual.code === 'insufficient_scope';
+        const error = said && !isTokenRefused && !isTold ? said : usual;
         failure = error;
         if (error.code === 'rate_limited') askedMs = error.details.retryAfterMs;
-        const isRefused = said === 'token refused' || status === 401;
+        const isRefused = isTokenRefused || status === 401;
         if (!isRefused) breaker.reset();
         if (isRefused && error.code === 'http_error') {
           if (isRenewed) breaker.count();

@@ -64,7 +64,7 @@ export function createGraphql(send: ApiSend, path: string, meanings: GraphqlMean
     });
     const { data, errors } = Object(await answer.json()) as { data?: unknown; errors?: unknown };
     const problems = readProblems(errors);
-    if (typeof data === 'object' && data !== null && hasData(data, problems)) {
+    if (typeof data === 'object' && data && !Array.isArray(data) && hasData(data, problems)) {
       return { data: data as Data, errors: problems };
     }
     if (problems.length === 0) {
@@ -90,8 +90,11 @@ export function graphqlError(
   problems: readonly GraphqlProblem[],
   { codes: meanings, hint }: GraphqlMeanings,
 ): AnyMortiseError {
-  const found = problems.find(({ extensions }) => Object.hasOwn(meanings, extensions?.code ?? ''));
-  const { code = '', scope } = found?.extensions ?? {};
+  const codeOf = ({ extensions }: GraphqlProblem): string =>
+    typeof extensions?.code === 'string' ? extensions.code : '';
+  const found = problems.find((problem) => Object.hasOwn(meanings, codeOf(problem)));
+  const code = found ? codeOf(found) : '';
+  const scope = found?.extensions?.['scope'];
   switch (found && meanings[code]) {
     case 'forbidden':
       return typeof scope === 'string' && /^[\w:.-]{1,100}$/.test(scope)

@@ -21,7 +21,7 @@ const malformed = (problem: string) => new MortiseError('malformed_response', { 
 
 export interface CursorPage<Entry> {
   readonly items: readonly Entry[];
-  /** `null` at the end; some servers give one with the last entries, and then an empty page. */
+  /** `null` or empty at the end; some servers give one with the last entries, and then an empty page. */
   readonly cursor: string | null;
 }
 
@@ -44,8 +44,10 @@ export async function* cursorPages<Entry>(
     const page: CursorPage<Entry> = await ask({ limit: size, cursor }, signal);
     if (!Array.isArray(page.items)) throw malformed('it holds no list');
     yield* page.items;
-    cursor = page.cursor ?? null;
-    if (page.items.length === 0 || typeof cursor !== 'string') return;
+    cursor = page.cursor;
+    if (page.items.length === 0 || (cursor ?? '') === '') return;
+    // A list that is not whole must not look like one that is.
+    if (typeof cursor !== 'string') throw malformed('its cursor is no text');
     if (seen.has(cursor)) throw malformed('its cursor goes round');
     seen.add(cursor);
   }
@@ -55,12 +57,12 @@ export async function* cursorPages<Entry>(
 const USUAL_TOP = 100;
 
 /** A page of so many may have been cut off by a server that does not say so. */
-const isRound = (length: number): boolean => length % 10 === 0 || length % 25 === 0;
+const isRound = (length: number): boolean => length % 5 === 0;
 
 /**
  * All entries of a list that is a bare array, asked for with `$top` and `$skip`, with no word on whether there
- * are more. A page shorter than asked for is the last, unless its length is a round number; one that brings
- * nothing new is, too, for there are servers that ignore both parameters.
+ * are more. A page shorter than asked for is the last, unless its length is a round number and none before it was
+ * longer; one that brings nothing new is, too, for there are servers that ignore both parameters.
  *
  * @param idOf The field that tells entries apart.
  * @throws {MortiseError} While iterating: `malformed_response`, and whatever `request` throws.
@@ -74,6 +76,7 @@ export async function* skippingPages<Entry>(
 ): AsyncGenerator<Entry, void, undefined> {
   const size = pageSize(limit, USUAL_TOP);
   const seen = new Set<unknown>();
+  let longest = 0;
   for (let skip = 0; ;) {
     const paging = { $top: size, $skip: skip || undefined };
     const answer = await request({ path, query: { ...query, ...paging }, signal });
@@ -88,8 +91,9 @@ export async function* skippingPages<Entry>(
       yield entry;
     }
     skip += entries.length;
-    const isWhole = entries.length >= size || isRound(entries.length);
-    if (seen.size === before || !isWhole) return;
+    const isShort = entries.length < size && !isRound(entries.length);
+    if (seen.size === before || isShort || entries.length < longest) return;
+    longest = entries.length;
   }
 }
 

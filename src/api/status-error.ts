@@ -23,7 +23,7 @@ export async function readFailureOf(
 /**
  * What a status outside 2xx means, when the platform has nothing to say of it.
  *
- * @param said Whether the platform takes it for a refusal of the token.
+ * @param isTokenRefused What the platform calls it, whatever its status.
  *
  * @see RFC 6750 section 3.1, RFC 6585 section 4
  */
@@ -32,7 +32,7 @@ export function statusError(
   nowMs: number,
   accessToken: string,
   hintFor: (code: ErrorCode, status: number) => string | undefined,
-  said?: 'token refused',
+  isTokenRefused = false,
 ): AnyMortiseError {
   const challenge = (headers.get('www-authenticate') ?? '').slice(0, 4096);
   const retryAfterMs = readRetryAfterMs(headers.get('retry-after'), nowMs);
@@ -43,7 +43,7 @@ export function statusError(
     const code = 'insufficient_scope';
     return new MortiseError(code, { status, scope }, options(code)) as AnyMortiseError;
   }
-  if (status === 403 && !said) {
+  if (status === 403 && !isTokenRefused) {
     return new MortiseError('forbidden', { status }, options('forbidden')) as AnyMortiseError;
   }
   if (status === 429 || (status >= 500 && retryAfterMs !== null)) {

@@ -47,7 +47,11 @@ export function checkEndpoint(text: unknown, what: string): string {
  */
 export function parseServerUrl(text: unknown, what = 'serverUrl'): URL {
   const typed = typeof text === 'string' ? text.trim().replace(/[?#].*/s, '') : '';
-  const url = parseUrl(typed.includes('://') ? typed : `https://${typed}`);
+  // `https:/host` would be taken for a host called https.
+  const isWhole = /^[a-z][a-z\d+.-]*:\/\//i.test(typed);
+  const url = /^https?:(?!\/\/)/i.test(typed)
+    ? undefined
+    : parseUrl(isWhole ? typed : `https://${typed}`);
   if (url && isSecure(url)) return url;
   throw new MortiseError('configuration_error', {
     problem: `${what} must be an https address, or http on loopback`,

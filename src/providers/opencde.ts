@@ -111,28 +111,31 @@ export function opencde(options: OpencdeOptions): Provider<OpencdeApi> {
         projects: (how) =>
           listing(() => skippingPages<BcfProject>(bcf, 'projects', 'project_id', how)),
         topics(projectId, { filter, orderBy, ...how } = {}) {
-          const path = `projects/${pathSegment(projectId)}/topics`;
           const query = { $filter: filter, $orderby: orderBy };
-          return listing(() => skippingPages<BcfTopic>(bcf, path, 'guid', how, query));
+          return listing(() => {
+            const path = `projects/${pathSegment(projectId)}/topics`;
+            return skippingPages<BcfTopic>(bcf, path, 'guid', how, query);
+          });
         },
       };
     },
     async displayName(api) {
       const { name, id } = await api.currentUser();
-      return name || id;
+      return typeof name === 'string' && name ? name : id;
     },
   };
 }
 
+/** Who pastes the address of one of the documents, or of the BCF API, means the server. */
+const DOCUMENT = /\/(foundation|bcf)(\/versions|\/\d+\.\d+(\/auth)?)?$/;
+
 function readServer({ serverUrl, trustedOrigins = [] }: OpencdeOptions): OpencdeServer {
   const { origin, pathname } = parseServerUrl(serverUrl);
-  // Who pastes the address of one of the documents, or of the BCF API, means the server.
-  const path = pathname.replace(/\/+$/, '').replace(/\/(foundation|bcf)(\/[\w.]+)?$/, '');
-  const origins = Array.isArray(trustedOrigins) ? trustedOrigins : [''];
+  const origins: readonly unknown[] = Array.isArray(trustedOrigins) ? trustedOrigins : [''];
   return {
-    root: origin + path,
-    trustedOrigins: origins.map((text: string) => {
-      if (text.includes('://')) return parseServerUrl(text).origin;
+    root: origin + pathname.replace(/\/+$/, '').replace(DOCUMENT, ''),
+    trustedOrigins: origins.map((text) => {
+      if (typeof text === 'string' && text.includes('://')) return parseServerUrl(text).origin;
       const problem = 'trustedOrigins must be addresses such as https://bcf.example.com';
       throw new MortiseError('configuration_error', { problem });
     }),
@@ -147,8 +150,10 @@ async function bcfBase(server: OpencdeServer, readDocument: ReadDocument): Promi
 }
 
 /** Errors are `{ message }`. @see Foundation API 1.1, schemas/error.json */
-function apiFailure({ status, json }: ApiFailure): AnyMortiseError | undefined {
+function apiFailure({ status, headers, json }: ApiFailure): AnyMortiseError | undefined {
   const { message } = Object(json) as { message?: unknown };
+  // RFC 6750 section 3.1: the header names the scope that is missing.
+  if (/\binsufficient_scope\b/i.test(headers.get('www-authenticate') ?? '')) return undefined;
   const said = readRefusal({ error_description: message }, [], status);
   if (said.errorDescription === undefined || status === 401 || status === 429 || status >= 500) {
     return undefined;

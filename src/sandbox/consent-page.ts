@@ -55,23 +55,34 @@ ${main}
 `;
 }
 
-const organizationChoice = ({ organizations }: ConsentPage) =>
-  organizations
-    .map(
+const choose = (legend: string, choices: readonly string[]) =>
+  `<fieldset><legend>${legend}</legend>\n${choices.join('\n')}\n</fieldset>`;
+
+/** A platform without organizations has one, which is no choice. */
+function organizationChoice({ organizations }: ConsentPage): string {
+  const [only, ...others] = organizations;
+  if (only && others.length === 0) {
+    return `<input type="hidden" name="organization" value="${escape(only.id)}">`;
+  }
+  return choose(
+    'Organization',
+    organizations.map(
       ({ id, name }, index) =>
         `<label><input type="radio" name="organization" value="${escape(id)}"${index === 0 ? ' checked' : ''}> ${escape(name)}</label>`,
-    )
-    .join('\n');
+    ),
+  );
+}
 
 const scopeChoice = ({ scopes }: ConsentPage) =>
   scopes.length === 0
-    ? '<p>No scope was asked for.</p>'
-    : scopes
-        .map(
+    ? ''
+    : choose(
+        'Scopes',
+        scopes.map(
           (scope) =>
             `<label><input type="checkbox" name="scopes" value="${escape(scope)}" checked> <code>${escape(scope)}</code></label>`,
-        )
-        .join('\n');
+        ),
+      );
 
 /** What the user is asked. The form goes back to the page's own address, which holds the request. */
 export function consentPage(shown: ConsentPage): string {
@@ -85,12 +96,8 @@ export function consentPage(shown: ConsentPage): string {
 <dt>Signed in as</dt><dd>John Doe</dd>
 </dl>
 <form method="post">
-<fieldset><legend>Organization</legend>
 ${organizationChoice(shown)}
-</fieldset>
-<fieldset><legend>Scopes</legend>
 ${scopeChoice(shown)}
-</fieldset>
 <p class="actions">
 <button name="decision" value="allow">Allow</button>
 <button name="decision" value="deny" class="quiet">Deny</button>

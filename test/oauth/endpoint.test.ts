@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import {
+  parseServerUrl,
   checkEndpoint,
   isLoopback,
   isSecure,
@@ -224,5 +225,26 @@ describe('case 153: a trusted host is itself and all below it, on its own port',
       { numRuns: 5_000 },
     );
     expect(trusted).toBeGreaterThan(10);
+  });
+});
+
+describe('a server’s address as a person types it', () => {
+  // prettier-ignore
+  test.each<[string, string]>([
+    ['https://cde.example',            'https://cde.example/'],
+    ['  https://CDE.Example:443/a/ ',  'https://cde.example/a/'],
+    ['cde.example/opencde?x=1#y',      'https://cde.example/opencde'],
+    ['http://localhost:3000',          'http://localhost:3000/'],
+    ['localhost:3000',                 'https://localhost:3000/'],
+  ])('case 171: %s', (typed, url) => {
+    expect(parseServerUrl(typed).href).toBe(url);
+  });
+
+  // prettier-ignore
+  test.each([
+    '', ' ', 'http://cde.example', 'https:/cde.example', 'https:\\\\cde.example', 'http:cde', 'ftp://cde.example',
+    'javascript:alert(1)', 'file:///etc/passwd', 'https://ada@cde.example', 'https://', 'https://a b', '//',
+  ])('case 171: refuses "%s"', (typed) => {
+    expect(() => parseServerUrl(typed, 'managerUrl')).toThrow(/managerUrl must be an https address/);
   });
 });

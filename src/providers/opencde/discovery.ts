@@ -31,6 +31,8 @@ export interface OpencdeApis {
 /** Newest first. 1.1 differs from 1.0 in wording only. */
 const FOUNDATION_VERSIONS = ['1.1', '1.0'];
 const BCF_VERSIONS = ['3.0', '2.1'];
+/** Only BCF 2.1 has `auth` and `current-user`; from 3.0 on they are the Foundation API's. */
+const FOUNDATION_IN_BCF = ['2.1', '3.0'];
 
 const failed = (
   { root }: OpencdeServer,
@@ -60,15 +62,17 @@ export async function findApis(
     const { status, json } = await readDocument(`${server.root}/${place}/versions`);
     if (status >= 500 || status === 429) throw failed(server, 'it cannot list its APIs', status);
     const versions = status < 300 ? readVersions(json, place) : [];
-    const newest = (id: RegExp, ids: readonly string[]) =>
+    const first = (id: RegExp, ids: readonly string[]) =>
       ids
         .map((each) =>
           versions.find(({ api_id, version_id }) => id.test(api_id) && version_id === each),
         )
         .find((version) => version !== undefined);
-    const bcf = newest(/^bcf$/, BCF_VERSIONS);
+    const bcf = first(/^bcf$/, BCF_VERSIONS);
     const foundation =
-      place === 'bcf' ? bcf : newest(/^(opencde-)?foundation$/, FOUNDATION_VERSIONS);
+      place === 'bcf'
+        ? first(/^bcf$/, FOUNDATION_IN_BCF)
+        : first(/^(opencde-)?foundation$/, FOUNDATION_VERSIONS);
     if (foundation) return { versions, foundation, bcf };
     if (status >= 300) failure = failed(server, 'it lists no API', status);
   }
@@ -80,7 +84,8 @@ function readVersions(json: unknown, place: string): OpencdeVersion[] {
   const { versions } = Object(json) as { versions?: unknown };
   if (!Array.isArray(versions)) return [];
   return versions
-    .map((entry: unknown) => ({ api_id: place, ...Object(entry) }) as OpencdeVersion)
+    .map((entry: unknown) => ({ ...Object(entry) }) as OpencdeVersion)
+    .map((entry) => ({ ...entry, api_id: entry.api_id ?? place }))
     .filter(
       ({ api_id, version_id }) => typeof api_id === 'string' && typeof version_id === 'string',
     );
@@ -97,18 +102,18 @@ export function baseOf(
 ): string {
   const usual = `${server.root}/${api_id.replace(/^opencde-/, '')}/${version_id}`;
   const url = parseUrl(api_base_url || usual);
-  if (!url || url.search || !isConfirmed(server, url)) {
-    throw new MortiseError(
-      'api_url_untrusted',
-      { host: url?.host ?? '' },
-      { hint: 'If you know that address, add its origin to trustedOrigins.' },
-    );
-  }
-  return url.href.replace(/\/+$/, '');
+  const isBase = url && isSecure(url) && !url.search;
+  if (isBase && isConfirmed(server, url)) return url.origin + url.pathname.replace(/\/+$/, '');
+  const hint = isBase ? hintToConfirm(url) : undefined;
+  throw new MortiseError('api_url_untrusted', { host: url?.host ?? '' }, { hint });
 }
 
+const hintToConfirm = ({ origin }: URL): string =>
+  `If you know ${origin}, add it to trustedOrigins.`;
+
+/** Of an address that is secure in itself. */
 const isConfirmed = ({ root, trustedOrigins }: OpencdeServer, url: URL): boolean =>
-  isSecure(url) && [new URL(root).origin, ...trustedOrigins].includes(url.origin);
+  [new URL(root).origin, ...trustedOrigins].includes(url.origin);
 
 /**
  * Asks a server how users sign in.
@@ -149,8 +154,7 @@ function endpoint(server: OpencdeServer, name: string, text: string): string {
   const url = parseUrl(text);
   if (!url || !isSecure(url)) throw failed(server, `its ${name} is not an https address`);
   if (!isConfirmed(server, url)) {
-    const hint = `If you know ${url.origin}, add it to trustedOrigins.`;
-    throw failed(server, `its ${name} is on another origin`, undefined, hint);
+    throw failed(server, `its ${name} is on another origin`, undefined, hintToConfirm(url));
   }
   return url.href;
 }
