@@ -128,8 +128,11 @@ export class MortiseError<C extends ErrorCode = ErrorCode> extends Error {
     details: ErrorDetails[C],
     { hint, retryable, cause }: MortiseErrorOptions = {},
   ) {
-    const { problem } = details as { problem?: string };
-    super(code.replaceAll('_', ' ') + (problem ? `: ${problem}` : ''), cause && { cause });
+    const { problem, integration, scope, ports, status } = details as Partial<
+      Record<'problem' | 'integration' | 'scope' | 'ports' | 'status', unknown>
+    >;
+    const about = problem ?? integration ?? scope ?? ports ?? status ?? '';
+    super(code.replaceAll('_', ' ') + (about && `: ${about}`), cause && { cause });
     this.code = code;
     this.hint = hint ?? HINTS[code];
     this.retryable = retryable ?? RETRYABLE.test(code);

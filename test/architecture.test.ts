@@ -31,7 +31,8 @@ const ROOMS: ReadonlyArray<readonly [room: RegExp, mayImport: RegExp, types?: Re
   // (open, undici, keyring) is imported when it is used.
   [/^adapters\/(node)\//,      /^src\/errors\.ts|^adapters\/(web|SELF)\/|^node:|^(open|undici|@napi-rs\/keyring)$/, /^src\/(ports|sandbox)\//],
   [/^adapters\/([\w-]+)\//,    /^src\/errors\.ts|^adapters\/(web|SELF)\/|^idb-keyval$|^@noble\/hashes\//, /^src\/ports\//],
-  [/^samples\/([\w-]+)\//,     /^mortise(\/[\w/-]+)?$|^node:|^samples\/SELF\//],
+  // The stage is what all samples play on; nobody copies it.
+  [/^samples\/([\w-]+)\//,     /^mortise(\/[\w/-]+)?$|^node:|^samples\/(SELF|stage)\//],
 ];
 
 function wrongImports(path: string, text: string): string[] {

@@ -80,9 +80,12 @@ describe.each(CODES)('%s', (code) => {
     expect(isMortiseError(error)).toBe(true);
   });
 
-  test('has a message with the problem, and with nothing else of its details', () => {
-    const { problem } = EXAMPLES[code] as { problem?: string };
-    expect(error.message).toBe(code.replaceAll('_', ' ') + (problem ? `: ${problem}` : ''));
+  test('has a message with the one detail that tells most, and with nothing else of them', () => {
+    const details = EXAMPLES[code] as Readonly<Record<string, unknown>>;
+    const told = ['problem', 'integration', 'scope', 'ports', 'status'].find(
+      (name) => details[name],
+    );
+    expect(error.message).toBe(code.replaceAll('_', ' ') + (told ? `: ${details[told]}` : ''));
   });
 });
 

@@ -5,7 +5,7 @@ import { createNodeHost, fileStore } from 'mortise/node';
 import { showGranted, showOrganization } from './data.mjs';
 import { readOptions, stateDirectory, USAGE } from './options.mjs';
 import { choosePlatform } from './platform.mjs';
-import { createTerminal } from './terminal.mjs';
+import { createTerminal } from '../stage/terminal.mjs';
 
 const directory = stateDirectory();
 const terminal = createTerminal(process.stdout);

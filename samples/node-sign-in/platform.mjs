@@ -1,8 +1,9 @@
 import { MortiseError } from 'mortise';
-import { createSystemBrowser, fetchTransport, serveSandbox } from 'mortise/node';
+import { serveSandbox } from 'mortise/node';
 import { oauth } from 'mortise/providers/oauth';
 import { prevu3d } from 'mortise/providers/prevu3d';
-import { answerConsent, createSandbox, sandboxEnvironment } from 'mortise/sandbox';
+import { createSandbox, sandboxEnvironment } from 'mortise/sandbox';
+import { openOrPlay } from '../stage/person.mjs';
 
 const SCOPES = ['read:basic', 'read:hierarchy'];
 const nothing = async () => {};
@@ -66,17 +67,5 @@ async function serve(port, terminal) {
     const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be had (${code})`;
     terminal.step('Port', `${port} ${why}, so another one, and a sign-in for this run only`);
     return serveSandbox(platform);
-  }
-}
-
-/** The user's browser; where there is none, as on a build server, this program plays the user. */
-async function openOrPlay(url, terminal) {
-  try {
-    await createSystemBrowser()(url);
-  } catch {
-    terminal.step('No browser', 'so this program plays the user, who clicks Allow');
-    const redirect = await answerConsent(fetchTransport(), url, { decision: 'allow' });
-    // Not waited for: the page is answered when the sign-in is through, which waits for us.
-    void fetch(redirect).catch(() => {});
   }
 }

@@ -7,7 +7,7 @@ import {
   type Definitions,
 } from './definitions.js';
 import type { Login } from './login-status.js';
-import type { Plugin } from './plugin.js';
+import type { IntegrationHandle, Plugin } from './plugin.js';
 import { createSlot, type ActivePlugin } from './running-plugin.js';
 import { shareIntegration } from './shared-integration.js';
 
@@ -34,10 +34,9 @@ export interface PluginHost {
    */
   activate(plugin: Plugin): Promise<ActivePlugin>;
   /** For a login button of the host's own: by integration. @throws {MortiseError} `integration_unknown`. */
-  login(integration: string): Login & {
-    signIn(options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<void>;
-    signOut(): Promise<void>;
-  };
+  login(
+    integration: string,
+  ): Login & Pick<IntegrationHandle, 'state' | 'signIn' | 'completeSignIn' | 'signOut'>;
   /** Deactivates all plug-ins and closes all sessions. The stored ones stay. */
   close(): Promise<void>;
 }
@@ -79,8 +78,12 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         get status() {
           return login.status;
         },
+        get state() {
+          return session.state;
+        },
         onStatus: login.onStatus,
         signIn: (how = {}) => signIn(how),
+        completeSignIn: (text) => session.completeSignIn(text),
         signOut: () => session.signOut(),
       };
     },

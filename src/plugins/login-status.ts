@@ -11,7 +11,12 @@ export type LoginStatus =
   /** The store is being read. */
   | { readonly name: 'starting' }
   | { readonly name: 'needsSignIn'; readonly reason: SignedOutReason }
-  | { readonly name: 'signingIn' }
+  /** `window` is `lost` when the user may not see the page: offer the address, and take what they paste. */
+  | {
+      readonly name: 'signingIn';
+      readonly authorizationUrl: string | null;
+      readonly window: 'open' | 'lost';
+    }
   /** `user` is `null` without a user, and until the platform has said the name. */
   | { readonly name: 'ready'; readonly user: string | null };
 
@@ -89,9 +94,12 @@ function statusOf(state: SessionState, provider: Provider, user: string | null):
     case 'idle':
     case 'restoring':
       return { name: 'starting' };
-    case 'authorizing':
+    case 'authorizing': {
+      const { authorizationUrl, window } = state;
+      return { name: 'signingIn', authorizationUrl, window };
+    }
     case 'exchanging':
-      return { name: 'signingIn' };
+      return { name: 'signingIn', authorizationUrl: null, window: 'open' };
     case 'signedOut':
       return { name: 'needsSignIn', reason: state.reason };
     case 'signingOut':
@@ -104,6 +112,4 @@ function statusOf(state: SessionState, provider: Provider, user: string | null):
 }
 
 const isSame = (one: LoginStatus, other: LoginStatus): boolean =>
-  one.name === other.name &&
-  (one.name !== 'ready' || one.user === (other as typeof one).user) &&
-  (one.name !== 'needsSignIn' || one.reason === (other as typeof one).reason);
+  JSON.stringify(one) === JSON.stringify(other);

@@ -45,6 +45,8 @@ export interface IntegrationHandle<Api = AnyApi> {
   onStatus(listener: (status: LoginStatus) => void): () => void;
   /** Plug-ins that sign in at once share one sign-in; it goes on for those who stay. */
   signIn(options?: SignInOptions): Promise<void>;
+  /** Takes the address or code that the user pasted, while a sign-in waits. */
+  completeSignIn(text: string): Promise<void>;
   /** For all plug-ins that use the integration. */
   signOut(): Promise<void>;
   /** @throws {MortiseError} `sign_in_required`: show the button. */

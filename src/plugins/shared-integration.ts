@@ -73,6 +73,7 @@ export function lend(
     onChange: (listener) => listen(() => session.onChange(listener)),
     onStatus: (listener) => listen(() => login.onStatus(listener)),
     signIn: (options = {}) => alive(() => signInFor(signIn, options, signal)),
+    completeSignIn: (text) => alive(() => session.completeSignIn(text)),
     signOut: () => alive(() => session.signOut()),
     getAccessToken: (options) => access.getAccessToken(options),
     api: access.api,

@@ -114,7 +114,9 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
     throw fail('apiHosts must be host names, without scheme, port or wildcard');
   }
   if (service && !service.clientSecret) throw fail('clientSecret is missing');
-  if (!service && 'clientSecret' in options) throw fail('a native app has no client secret');
+  if (!service && (options as { clientSecret?: unknown }).clientSecret !== undefined) {
+    throw fail('a native app has no client secret');
+  }
   if (!service && (!Array.isArray(scopes) || !scopes.length)) {
     throw fail('scopes must name at least one scope');
   }
@@ -153,6 +155,11 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
         browse,
         walk: (nodeId, walk) => walkTree(nodeId, browse, walk),
       };
+    },
+    async displayName(api) {
+      const { firstName, lastName } = (await api.getApiInfo()).user ?? {};
+      const names = [firstName, lastName].filter((name) => typeof name === 'string');
+      return names.join(' ') || null;
     },
   };
 }

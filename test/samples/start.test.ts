@@ -339,6 +339,7 @@ describe('npm start, without an account', () => {
       'client_id',
       'code_challenge',
       'code_challenge_method',
+      'nonce',
       'prompt',
       'redirect_uri',
       'response_type',

@@ -40,7 +40,8 @@ interface Switched {
 function readSwitch(text: FaultSwitch): Switched {
   const [name = '', at] = text.split('@');
   const fault = Object.entries<Fault>(FAULTS).find(([each]) => each === name)?.[1];
-  if (!fault) throw new MortiseError('configuration_error', { problem: 'no such sandbox fault' });
+  if (!fault)
+    throw new MortiseError('configuration_error', { problem: `no such sandbox fault: ${name}` });
   return { fault, at: at ?? fault.at };
 }
 

@@ -1,5 +1,8 @@
 const WIDTH = 12;
 
+/** What a server sends may hold characters that steer a terminal. */
+const plain = (text) => String(text ?? '–').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '');
+
 /** Lines a person enjoys: steps that stay, and below them one that says what is being waited for. */
 export function createTerminal(stream) {
   const isLive = stream.isTTY === true;
@@ -25,6 +28,17 @@ export function createTerminal(stream) {
     stream.write(`${text}\n`);
     draw();
   };
+  /** Indented, and not broken within a word; where nobody looks, a line stays a line. */
+  const wrap = (line) => {
+    const width = isLive ? Math.max(40, (stream.columns || 80) - 5) : Infinity;
+    const words = line.split(' ');
+    const lines = [words.shift()];
+    for (const word of words) {
+      if (`${lines.at(-1)} ${word}`.length > width) lines.push(word);
+      else lines.push(`${lines.pop()} ${word}`);
+    }
+    return lines.map((each) => each && `    ${each}`);
+  };
   const left = (untilMs) => {
     const seconds = Math.max(0, Math.round((untilMs - Date.now()) / 1000));
     return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} left, Ctrl-C stops`;
@@ -41,11 +55,35 @@ export function createTerminal(stream) {
     title: (text) => print(`\n${bold('Mortise')}  ${text}\n`),
     note: (text) => print(`\n${faint(text)}`),
     step: (name, text) => {
-      const [first, ...rest] = text.split('\n');
+      const [first, ...rest] = text.split('\n').map(plain);
       print([`  ${green('●')} ${name.padEnd(WIDTH)} ${first}`, ...rest].join('\n'));
     },
     fail: (message, hint) =>
-      print(`  ${red('✗')} ${bold(message)}\n${hint.replace(/^(?=.)/gm, '    ')}\n`),
+      print(
+        [
+          `  ${red('✗')} ${bold(plain(message))}`,
+          ...hint.split('\n').flatMap((line) => wrap(plain(line))),
+          '',
+        ].join('\n'),
+      ),
+    /** Columns as wide as what is in them, below a caption if there is one. */
+    table: (headings, rows, caption) => {
+      if (caption) print(`\n${bold(plain(caption))}`);
+      if (rows.length === 0) return;
+      const cells = [headings, ...rows].map((row) => row.map(plain));
+      const widths = headings.map((_, column) =>
+        Math.max(...cells.map((row) => [...row[column]].length)),
+      );
+      const [head, ...lines] = cells.map((row) =>
+        row.map((cell, column) => cell + ' '.repeat(widths[column] - [...cell].length)).join('  '),
+      );
+      const rule = widths.map((width) => '─'.repeat(width)).join('  ');
+      print(
+        ['', bold(head.trimEnd()), faint(rule), ...lines.map((line) => line.trimEnd())].join(
+          '\n  ',
+        ),
+      );
+    },
     /** Told once, and only if it may take long, where lines cannot be rewritten. */
     wait: (text, untilMs) => {
       clearInterval(ticking);
