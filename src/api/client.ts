@@ -1,6 +1,6 @@
 import { isMortiseError, type ErrorCode } from '../errors.js';
 import { exchange, isByteStream, type Answer } from '../http/exchange.js';
-import { abortable, pause, type InFlight } from '../http/guard.js';
+import { abortable, pause, untilStopped, type InFlight } from '../http/guard.js';
 import type { Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
 import { readFailureOf, statusError } from './status-error.js';
@@ -43,7 +43,8 @@ export function createApiClient(
   return async (request) => {
     const { signal, timeoutMs = TIMEOUT_MS } = request;
     const known = base();
-    const found = typeof known === 'string' ? known : await abortable(known, signal);
+    const found =
+      typeof known === 'string' ? known : await untilStopped(abortable(known, signal), inFlight);
     if (root?.text !== found) root = { text: found, url: new URL(found) };
     const wire = toWire(root.url, request);
     const isStream = isByteStream(wire.body);

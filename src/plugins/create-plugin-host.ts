@@ -7,7 +7,8 @@ import {
   type Definitions,
 } from './definitions.js';
 import type { Login } from './login-status.js';
-import type { IntegrationHandle, Plugin } from './plugin.js';
+import type { Session } from '../session/create-session.js';
+import type { Plugin } from './plugin.js';
 import { createSlot, type ActivePlugin } from './running-plugin.js';
 import { shareIntegration } from './shared-integration.js';
 
@@ -33,10 +34,15 @@ export interface PluginHost {
    * plug-in that hangs; else what the plug-in itself throws. It is then as if it had never run.
    */
   activate(plugin: Plugin): Promise<ActivePlugin>;
-  /** For a login button of the host's own: by integration. @throws {MortiseError} `integration_unknown`. */
+  /**
+   * For a login button of the host's own, or for a server that owns a callback route: by integration.
+   *
+   * @throws {MortiseError} `integration_unknown`.
+   */
   login(
     integration: string,
-  ): Login & Pick<IntegrationHandle, 'state' | 'signIn' | 'completeSignIn' | 'signOut'>;
+  ): Login &
+    Pick<Session<unknown>, 'state' | 'signIn' | 'beginSignIn' | 'completeSignIn' | 'signOut'>;
   /** Deactivates all plug-ins and closes all sessions. The stored ones stay. */
   close(): Promise<void>;
 }
@@ -83,8 +89,9 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         },
         onStatus: login.onStatus,
         signIn: (how = {}) => signIn(how),
-        completeSignIn: (text) => session.completeSignIn(text),
-        signOut: () => session.signOut(),
+        beginSignIn: session.beginSignIn,
+        completeSignIn: session.completeSignIn,
+        signOut: session.signOut,
       };
     },
     close() {

@@ -41,8 +41,8 @@ export interface ApsApi {
   /** Who signed in. @throws {MortiseError} `configuration_error` without a user. */
   userInfo(options?: { signal?: AbortSignal }): Promise<Readonly<Record<string, unknown>>>;
   /**
-   * Lists over all pages: `for await` reads them one by one, `await` reads them all. A list that is empty because the server may not show it is `forbidden`, with the
-   * server's reasons in `details.warnings`.
+   * Lists over all pages: `for await` reads them one by one, `await` reads them all. A list that is empty
+   * because the server may not show it is `forbidden`, with the server's reasons in `details.warnings`.
    */
   hubs(options?: ApsListOptions): Listing<ApsEntry>;
   projects(hubId: string, options?: ApsListOptions): Listing<ApsEntry>;
@@ -80,10 +80,12 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
   const redirect = isService ? [] : checkRedirectUris((options as ApsUserOptions).redirectUris);
 
   if (!clientId) throw fail('clientId is missing');
-  if (isService && !clientSecret) throw fail('clientSecret is missing');
+  // An empty one is a setting that somebody forgot, not a public client.
+  if (isService ? !clientSecret : clientSecret === '') throw fail('clientSecret is missing');
   if (!Array.isArray(scopes) || scopes.length < 1 || scopes.length > MAX_SCOPES) {
     throw fail(`scopes must name 1 to ${MAX_SCOPES} scopes`);
   }
+  if (!scopes.every(isScope)) throw fail('scopes must be texts of one scope each');
   if (scopes.join(' ').length > MAX_SCOPE_LENGTH) {
     throw fail(`scopes are longer than ${MAX_SCOPE_LENGTH} characters`);
   }
@@ -139,6 +141,10 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
     },
   };
 }
+
+/** @see RFC 6749 section 3.3 */
+const isScope = (scope: unknown): boolean =>
+  typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope);
 
 function rootOf(text: string): string {
   const { origin, pathname } = parseServerUrl(text);

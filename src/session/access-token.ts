@@ -57,46 +57,39 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   await restore(context);
   const isMet = () => tokenAtHand(context, demand) !== undefined;
   const { held: unsaved } = context;
-  if (unsaved && (unsaved.saveAgainAtMs ?? Infinity) <= clock.monotonicMs()) {
+  if (isMet() && unsaved && (unsaved.saveAgainAtMs ?? Infinity) <= clock.monotonicMs()) {
     await renew(context, isMet).catch(() => {});
   }
   const atHand = tokenAtHand(context, demand);
   if (atHand !== undefined) return atHand;
 
+  const { scopes } = demand;
   if (provider.grant !== 'client_credentials') {
     if (!context.held) await lookAgain(context);
     const { held: before } = context;
     if (!before) throw signInRequired(context);
-    if (demand.scopes !== undefined) return obtainNarrowed(context, demand, isMet);
     // Nothing to renew it with: while it lasts it is the best there is.
-    if (before.refreshToken === null && remainingMs(before, clock) > 0) return before.accessToken;
-  } else if (demand.scopes !== undefined) {
-    if (!context.held) await renew(context, () => context.held !== null);
-    return obtainNarrowed(context, demand, isMet);
+    if (before.refreshToken === null && remainingMs(before, clock) > 0) {
+      if (scopes === undefined) return before.accessToken;
+      const problem = 'without a refresh token there is no token for fewer scopes';
+      throw new MortiseError('configuration_error', { problem });
+    }
+  } else if (scopes !== undefined && !context.held) {
+    await renew(context, () => context.held !== null);
   }
   try {
-    if (!isMet()) await renew(context, isMet);
+    if (!isMet()) await renew(context, isMet, scopes);
   } catch (error) {
     // Better a token that ends soon than none, while the server cannot be reached.
-    const { held } = context;
-    const left = held && held.accessToken !== demand.refused && remainingMs(held, clock) > 0;
-    if (!left || inFlight.isClosed) throw error;
+    const isLeft = tokenAtHand(context, { ...demand, minValidityMs: 0 }) !== undefined;
+    if (!isLeft || inFlight.isClosed) throw error;
   }
   if (!context.held) throw signInRequired(context);
-  return context.held.accessToken;
-}
-
-/** The session's own token is no answer here, however the server fails: it allows more than was asked. */
-async function obtainNarrowed(
-  context: Context,
-  demand: TokenDemand,
-  isMet: () => boolean,
-): Promise<string> {
-  if (!isMet()) await renew(context, isMet, demand.scopes);
-  const token = tokenAtHand(context, { ...demand, minValidityMs: 0 });
-  if (token !== undefined) return token;
-  // Somebody else has signed in or out meanwhile.
-  throw context.held ? new MortiseError('aborted', {}) : signInRequired(context);
+  // The session's own token allows more than was asked, so it is no answer to who wants less.
+  const token = scopes === undefined ? context.held : narrowed(context, scopes);
+  if (token) return token.accessToken;
+  // Somebody else has signed in meanwhile.
+  throw new MortiseError('aborted', {});
 }
 
 /** Somebody may have signed in elsewhere since this session saw an empty store. */

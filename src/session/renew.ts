@@ -36,6 +36,10 @@ export async function renew(
     await context.renewing.done.catch(() => {});
     if (isMet()) return;
   }
+  // Signed out while it waited for its turn.
+  if (!context.held && context.provider.grant !== 'client_credentials') {
+    throw signInRequired(context);
+  }
   context.renewing ??= {
     scopes,
     done: run(context, isMet, scopes).finally(() => (context.renewing = null)),
@@ -133,13 +137,18 @@ async function request(context: Context, isLate: () => boolean, scopes: string):
     ...(scope && { scope }),
   });
   if (isLate()) return endpoint.revoke(issued);
-  if (scopes) await keepNarrowed(context, issued, scopes);
+  if (scopes) await keepNarrowed(context, issued, isLate, scopes);
   else await keep(context, fromAnswer(context, issued, held));
 }
 
 /** Keeps a token for fewer scopes beside the session's own, which lives on with the next refresh token. */
-async function keepNarrowed(context: Context, issued: Issued, scopes: string): Promise<void> {
-  const { held, host, narrowed, provider } = context;
+async function keepNarrowed(
+  context: Context,
+  issued: Issued,
+  isLate: () => boolean,
+  scopes: string,
+): Promise<void> {
+  const { held, host, endpoint, narrowed, provider } = context;
   const { accessToken, lifetimeMs, refreshToken, carried } = issued;
   const account = accountNumber(context);
   const receivedAtMs = host.clock.nowMs();
@@ -149,6 +158,7 @@ async function keepNarrowed(context: Context, issued: Issued, scopes: string): P
     const next = refreshToken ?? held.refreshToken;
     await keep(context, { ...held, refreshToken: next, carried, revision });
   }
+  if (isLate()) return endpoint.revoke({ accessToken, refreshToken: null });
   const asked = scopes.split(' ');
   if (issued.scopes?.some((scope) => !asked.includes(scope))) {
     const problem = 'it allows more than was asked for';

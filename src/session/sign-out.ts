@@ -11,11 +11,20 @@ export function signOut(context: Context): Promise<void> {
   if (context.inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
   context.signOuts += 1;
   if (!context.signingOut) {
+    const narrowed = [...context.narrowed.values()];
     const forgotten = forget(context);
     const over = forgotten.then(() => {}).finally(() => (context.signingOut = null));
     context.signingOut = over;
     // The server is told afterwards: a sign-in need not wait for that.
-    return forgotten.then((held) => held && context.endpoint.revoke(held)).then(() => {});
+    return forgotten.then(async (held) => {
+      if (!held) return;
+      const { endpoint } = context;
+      await endpoint.revoke(held);
+      // Not every server ends them with the refresh token they came from.
+      for (const { accessToken } of narrowed) {
+        await endpoint.revoke({ accessToken, refreshToken: null });
+      }
+    });
   }
   return context.signingOut;
 }

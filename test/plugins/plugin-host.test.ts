@@ -401,3 +401,30 @@ describe('replacing a plug-in while it runs', () => {
     expect(active.version).toBe('3.0.0');
   });
 });
+
+describe('a server that owns the callback route', () => {
+  const redirectUri = 'https://plug-ins.example/api/integrations/oauth2/callback/';
+  const provider = () => ({ ...fakeProvider({ clientSecret: 'x' }), redirect: [redirectUri] });
+
+  test('begins and finishes a sign-in, for one user and in another process', async () => {
+    const { host } = createDesk();
+    const make = (account: string) =>
+      createPluginHost({
+        host,
+        account,
+        integrations: [{ name: NAME, provider: provider(), plugins: ['one'] }],
+      });
+    const { authorizationUrl } = await make('anna').login(NAME).beginSignIn({ redirectUri });
+    const state = new URL(authorizationUrl).searchParams.get('state');
+    const answer = `${redirectUri}?code=the-code&state=${state}`;
+    await expect(make('ben').login(NAME).completeSignIn(answer)).rejects.toEqual(
+      failing('malformed_response'),
+    );
+    const anna = make('anna');
+    const one = probe('one');
+    await anna.activate(one);
+    await anna.login(NAME).completeSignIn(answer);
+    expect(one.handle.status).toMatchObject({ name: 'ready' });
+    await one.handle.getAccessToken();
+  });
+});

@@ -7,25 +7,35 @@ import { readRetryAfterMs } from '../../oauth/retry-after.js';
 interface ErrorBody {
   readonly errorCode?: unknown;
   readonly developerMessage?: unknown;
-  readonly meta?: { readonly warnings?: unknown };
+  readonly meta?: { readonly warnings?: unknown } | null;
 }
 
 /** Codes of the token endpoint that mean what RFC 6749 section 5.2 has a word for. */
 const OAUTH_ERRORS: Readonly<Record<string, string>> = {
   'AUTH-001': 'unauthorized_client',
   'AUTH-003': 'invalid_client',
+  'AUTH-004': 'invalid_scope',
   'AUTH-012': 'invalid_client',
   'ERR-003': 'server_error',
 };
+
+/** AUTH-004 is a scope in the list of codes, and in answers also this, which its message tells. */
+const SPENT = /\b(code|refresh token)\b.* (expired|invalid)\b/i;
 
 export const refusal: NonNullable<OwnProtocol['refusal']> = ({
   error,
   errorCode,
   developerMessage,
-}) =>
-  typeof errorCode === 'string' && error === undefined
-    ? { error: OAUTH_ERRORS[errorCode] ?? errorCode, error_description: developerMessage }
-    : undefined;
+}) => {
+  if (typeof errorCode !== 'string' || error !== undefined) return undefined;
+  const said = typeof developerMessage === 'string' ? developerMessage : '';
+  const isSpent = errorCode === 'AUTH-004' && SPENT.test(said);
+  const word = isSpent ? 'invalid_grant' : OAUTH_ERRORS[errorCode];
+  // The platform's own code is what its support asks for.
+  return word === undefined
+    ? { error: errorCode, error_description: said }
+    : { error: word, error_description: said ? `${errorCode}: ${said}` : errorCode };
+};
 
 /** What the bodies of failing answers mean. Those that say nothing are left to their status. */
 export function apiFailure(
@@ -35,36 +45,61 @@ export function apiFailure(
   const { errorCode, developerMessage, meta } = Object(json) as ErrorBody;
   const retryAfterMs = readRetryAfterMs(headers.get('retry-after'), 0);
   if (status === 429 || (status >= 500 && retryAfterMs !== null)) return undefined;
-  if (errorCode === 'AUTH-006') return 'token refused';
+  if (errorCode === 'AUTH-006' && status !== 401) return 'token refused';
   const make = (error: MortiseError) => error as AnyMortiseError;
-  const said = readRefusal({ error: errorCode, error_description: developerMessage }, [], status);
-  const refused = { ...said, status };
-  if (status === 403) {
-    // In plain text, or with the code for a missing privilege.
-    if (errorCode === 'AUTH-010' || /have the privilege/i.test(text)) {
-      const hint = hints('insufficient_scope', 'api', status);
-      return make(new MortiseError('insufficient_scope', { status, scope: null }, { hint }));
-    }
-    return make(
-      forbidden(refused, readWarnings(meta?.warnings), hints('forbidden', 'api', status)),
-    );
+  // In plain text, or with the code for a missing privilege.
+  if (status === 403 && (errorCode === 'AUTH-010' || /have the privilege/i.test(text))) {
+    const hint = hints('insufficient_scope', 'api', status);
+    return make(new MortiseError('insufficient_scope', { status, scope: null }, { hint }));
   }
-  if (status === 401 || said.error === undefined) return undefined;
-  return make(new MortiseError('http_error', refused, { retryable: status >= 500 }));
+  const said = readRefusal({ error: errorCode, error_description: developerMessage }, []);
+  const warnings = readWarnings(meta?.warnings);
+  const isSilent = !said.error && !said.errorDescription && warnings.length === 0;
+  if (isSilent) return undefined;
+  const refused = { ...said, status };
+  return make(
+    status === 403
+      ? forbidden(refused, warnings, hints('forbidden', 'api', status))
+      : new MortiseError('http_error', refused, { retryable: status >= 500 }),
+  );
 }
 
-export const forbidden = (
+const forbidden = (
   refused: { readonly status: number },
   warnings: readonly string[],
   hint: string | undefined,
-): MortiseError<'forbidden'> =>
+): MortiseError =>
   new MortiseError('forbidden', { ...refused, ...(warnings.length > 0 && { warnings }) }, { hint });
 
+interface Warning {
+  readonly HttpStatusCode?: unknown;
+  readonly ErrorCode?: unknown;
+  readonly Title?: unknown;
+  readonly Detail?: unknown;
+}
+
+/** An empty list with warnings: something is not permitted, unless all of them speak of other trouble. */
+export function nothingBut(warnings: readonly unknown[], hint: string | undefined): MortiseError {
+  const told = readWarnings(warnings);
+  const troubles = warnings.filter((warning) => statusOf(warning) >= 500);
+  const [trouble] = troubles;
+  if (troubles.length < warnings.length) return forbidden({ status: 403 }, told, hint);
+  const { ErrorCode } = Object(trouble) as Warning;
+  const said = readRefusal({ error: ErrorCode, error_description: told[0] }, []);
+  return new MortiseError(
+    'http_error',
+    { ...said, status: statusOf(trouble) },
+    { retryable: true },
+  );
+}
+
+const statusOf = (warning: unknown) => Number((Object(warning) as Warning).HttpStatusCode);
+
 /** `{ Title, Detail }` of `meta.warnings` as text, at most ten of them. @see datamanagement.yaml, 403-general */
-export function readWarnings(warnings: unknown): readonly string[] {
+function readWarnings(warnings: unknown): readonly string[] {
   if (!Array.isArray(warnings)) return [];
   return warnings.slice(0, 10).map((warning: unknown) => {
-    const { Title, Detail } = Object(warning) as { Title?: unknown; Detail?: unknown };
+    const { Title, Detail } = Object(warning) as Warning;
     const words = [Title, Detail].filter((part) => typeof part === 'string').join(': ');
     return readRefusal({ error_description: words }, []).errorDescription ?? 'no reason was given';
   });

@@ -1,8 +1,8 @@
 import { MortiseError } from '../../errors.js';
-import { pageSize, type PageOptions } from '../../api/pages.js';
+import type { PageOptions } from '../../api/pages.js';
 import { parseUrl } from '../../oauth/endpoint.js';
 import type { ApiSend } from '../../oauth/provider.js';
-import { forbidden, readWarnings } from './failures.js';
+import { nothingBut } from './failures.js';
 
 /** A resource of JSON:API: a hub, project, folder or item. Unknown fields are kept. */
 export interface ApsEntry {
@@ -30,15 +30,22 @@ export interface ApsListOptions extends PageOptions {
 
 interface Page {
   readonly data?: unknown;
-  readonly links?: { readonly next?: { readonly href?: unknown } | null };
-  readonly meta?: { readonly warnings?: unknown };
+  readonly links?: { readonly next?: unknown } | null;
+  readonly meta?: { readonly warnings?: unknown } | null;
 }
 
+const MAX_LIMIT = 200;
+/** A page may be empty for the entries on it are hidden; so many in a row are a list without an end. */
+const MAX_EMPTY_PAGES = 10;
+
+const malformed = (problem: string) => new MortiseError('malformed_response', { problem });
+
 /**
- * All entries of a list, following `links.next.href`, which is relative and percent-encoded.
+ * All entries of a list, following `links.next`, which is relative and percent-encoded.
  *
- * @throws {MortiseError} While iterating: `forbidden` when all there is are warnings; `malformed_response`;
- * `api_url_untrusted` for a next page elsewhere; and whatever `request` throws.
+ * @throws {MortiseError} While iterating: `configuration_error` for the limit; `forbidden` or `http_error` when
+ * all there is are warnings; `malformed_response`; `api_url_untrusted` for a next page elsewhere; and whatever
+ * `request` throws.
  */
 export async function* linkedPages(
   request: ApiSend,
@@ -46,15 +53,15 @@ export async function* linkedPages(
   { limit, signal, onWarning }: ApsListOptions = {},
   hint: string | undefined,
 ): AsyncGenerator<ApsEntry, void, undefined> {
-  const malformed = (problem: string) => new MortiseError('malformed_response', { problem });
-  const size = limit === undefined ? undefined : pageSize(limit, limit);
   const seen = new Set<string>();
   const warnings: unknown[] = [];
   let isEmpty = true;
-  for (let url: string | undefined = firstUrl; url !== undefined;) {
+  let emptyPages = 0;
+  for (let url: string | undefined = firstUrl + sizeQuery(limit); url !== undefined;) {
+    if (seen.has(url)) throw malformed('its pages go round');
+    if (emptyPages > MAX_EMPTY_PAGES) throw malformed('its pages do not end');
     seen.add(url);
-    const query = url === firstUrl ? { 'page[limit]': size } : {};
-    const answer = await request({ path: url, query, signal });
+    const answer = await request({ path: url, signal });
     const { data, links, meta } = Object(await answer.json<Page | null>()) as Page;
     if (!Array.isArray(data)) throw malformed('it holds no list');
     for (const warning of Array.isArray(meta?.warnings) ? meta.warnings : []) {
@@ -66,13 +73,28 @@ export async function* linkedPages(
       isEmpty = false;
       yield entry;
     }
-    const next: unknown = links?.next?.href;
-    url = typeof next === 'string' ? (parseUrl(next, url)?.href ?? next) : undefined;
-    if (url !== undefined && seen.has(url)) throw malformed('its pages go round');
+    emptyPages = data.length > 0 ? 0 : emptyPages + 1;
+    url = readNext(links?.next, url);
   }
-  if (isEmpty && warnings.length > 0) {
-    throw forbidden({ status: 403 }, readWarnings(warnings), hint);
-  }
+  if (isEmpty && warnings.length > 0) throw nothingBut(warnings, hint);
+}
+
+function sizeQuery(limit: number | undefined): string {
+  if (limit === undefined) return '';
+  if (Number.isInteger(limit) && limit > 0 && limit <= MAX_LIMIT)
+    return `?page%5Blimit%5D=${limit}`;
+  const problem = `limit must be a whole number from 1 to ${MAX_LIMIT}`;
+  throw new MortiseError('configuration_error', { problem });
+}
+
+/** A link of JSON:API: a text, or an object that holds one. What is neither is not taken for the end. */
+function readNext(link: unknown, url: string): string | undefined {
+  const { href } = Object(link) as { href?: unknown };
+  const next = typeof link === 'string' ? link : (href ?? undefined);
+  const isAbsent = link === null || link === undefined || typeof link === 'object';
+  if (next === undefined && isAbsent) return undefined;
+  if (typeof next !== 'string') throw malformed('its next page has no address');
+  return parseUrl(next, url)?.href ?? next;
 }
 
 const isEntry = (entry: unknown): entry is ApsEntry => typeof Object(entry).id === 'string';
