@@ -4,7 +4,7 @@ import {
   type ErrorCode,
   type ErrorDetails,
 } from '../errors.js';
-import { readRefusal } from '../oauth/refusal.js';
+import { readRefusal, readScope } from '../oauth/refusal.js';
 import type { ApiSend } from '../oauth/provider.js';
 
 export interface GraphqlOptions {
@@ -98,7 +98,7 @@ export function graphqlError(
   switch (found && meanings[code]) {
     case 'forbidden':
       return typeof scope === 'string' && /^[\w:.-]{1,100}$/.test(scope)
-        ? make('insufficient_scope', { status: 403, scope })
+        ? make('insufficient_scope', { status: 403, scope: readScope(scope) })
         : make('forbidden', { status: 403 });
     case 'http_error':
       return make('http_error', { status: 401 });

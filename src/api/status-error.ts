@@ -1,6 +1,7 @@
 import { MortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
 import { readJsonText, type Answer } from '../http/exchange.js';
 import type { Provider } from '../oauth/provider.js';
+import { readScope } from '../oauth/refusal.js';
 import { readRetryAfterMs } from '../oauth/retry-after.js';
 
 /** Longer than any error page has to be. */
@@ -38,8 +39,8 @@ export function statusError(
   const retryAfterMs = readRetryAfterMs(headers.get('retry-after'), nowMs);
   const options = (code: ErrorCode) => ({ hint: hintFor(code, status) });
   if (/\berror\s*=\s*"?insufficient_scope\b/i.test(challenge)) {
-    const scope =
-      /\bscope\s*=\s*"([\x20-\x7e]*?)"/i.exec(challenge)?.[1]?.replaceAll(accessToken, '…') ?? null;
+    const said = /\bscope\s*=\s*"([\x20-\x7e]*?)"/i.exec(challenge)?.[1];
+    const scope = said === undefined ? null : readScope(said, [accessToken]);
     const code = 'insufficient_scope';
     return new MortiseError(code, { status, scope }, options(code)) as AnyMortiseError;
   }

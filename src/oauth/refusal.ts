@@ -37,6 +37,14 @@ export function readRefusal(
   };
 }
 
+/** Scopes as an error may show them: a long run with a digit in it is no word, but may be a token in any spelling. */
+export const readScope = (text: string, secrets: readonly string[] = []): string =>
+  secrets
+    .reduce((kept, secret) => (secret ? kept.replaceAll(secret, '…') : kept), text)
+    .replace(/[^\s:.]{16,}/g, (run) => (/\d/.test(run) ? '…' : run))
+    .replace(/[^\x20-\x7e…]+/g, ' ')
+    .slice(0, 200);
+
 /** @see RFC 6749 sections 4.1.2.1 and 5.2 */
 export function refusalError(
   refusal: OAuthRefusal,
