@@ -58,6 +58,12 @@ export function parseServerUrl(text: unknown, what = 'serverUrl'): URL {
   });
 }
 
+/** The same without a slash at its end, to append paths to. @throws {MortiseError} `configuration_error`. */
+export function parseServerRoot(text: unknown, what?: string): string {
+  const { origin, pathname } = parseServerUrl(text, what);
+  return origin + pathname.replace(/\/+$/, '');
+}
+
 /**
  * Exact redirect URIs, as they were registered (RFC 6749 section 3.1.2): absolute, without a fragment.
  *

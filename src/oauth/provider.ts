@@ -57,6 +57,8 @@ export type WireRequest = Omit<HttpRequest, 'signal'>;
 
 /** Requests and answers of a server that has its own instead of those of the RFCs. */
 export interface OwnProtocol {
+  /** What a refresh and a revocation need to know, where the rest must be found: they do not wait for it. */
+  readonly known?: ServerMetadata;
   readonly authorizationUrl?: (request: AuthorizationRequest, metadata: ServerMetadata) => string;
   /**
    * @param fields As RFC 6749 would send them, `client_id` aside.

@@ -1,7 +1,7 @@
 import { MortiseError } from '../errors.js';
 import { listing, type Listing } from '../api/pages.js';
 import { pathSegment } from '../api/url.js';
-import { checkEndpoint, checkRedirectUris, parseServerUrl } from '../oauth/endpoint.js';
+import { checkRedirectUris, parseServerRoot } from '../oauth/endpoint.js';
 import type { ApiSend, Hints, Provider } from '../oauth/provider.js';
 import { apiFailure, refusal } from './aps/failures.js';
 import { linkedPages, type ApsEntry, type ApsListOptions } from './aps/pages.js';
@@ -89,7 +89,7 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
   if (scopes.join(' ').length > MAX_SCOPE_LENGTH) {
     throw fail(`scopes are longer than ${MAX_SCOPE_LENGTH} characters`);
   }
-  const base = baseUrl === undefined ? BASE_URL : rootOf(checkEndpoint(baseUrl, 'baseUrl'));
+  const base = baseUrl === undefined ? BASE_URL : parseServerRoot(baseUrl, 'baseUrl');
   const authentication = `${base}/authentication/v2`;
   const userinfoEndpoint = base === BASE_URL ? USERINFO_ENDPOINT : `${base}/userinfo`;
   return {
@@ -145,8 +145,3 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
 /** @see RFC 6749 section 3.3 */
 const isScope = (scope: unknown): boolean =>
   typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope);
-
-function rootOf(text: string): string {
-  const { origin, pathname } = parseServerUrl(text);
-  return origin + pathname.replace(/\/+$/, '');
-}

@@ -1,5 +1,5 @@
 import { MortiseError, type AnyMortiseError } from '../errors.js';
-import { checkEndpoint, parseUrl } from '../oauth/endpoint.js';
+import { parseServerRoot } from '../oauth/endpoint.js';
 import { fromProfile, type ClientOptions, type Profile } from '../oauth/profile.js';
 import type { ApiFailure, OwnProtocol, Provider } from '../oauth/provider.js';
 import { readRefusal } from '../oauth/refusal.js';
@@ -53,15 +53,7 @@ const profileOf = (manager: string): Profile => ({
 });
 
 export function bimcloud(options: BimcloudOptions): Provider {
-  return fromProfile(profileOf(addressOf(options.managerUrl)), options);
-}
-
-/** Without a scheme, query or slash at the end, should it be typed so. */
-function addressOf(managerUrl: unknown): string {
-  const typed = typeof managerUrl === 'string' ? managerUrl.trim().replace(/[?#].*/s, '') : '';
-  const address = checkEndpoint(typed.includes('://') ? typed : `https://${typed}`, 'managerUrl');
-  const { origin, pathname } = parseUrl(address) ?? { origin: '', pathname: '' };
-  return origin + pathname.replace(/\/+$/, '');
+  return fromProfile(profileOf(parseServerRoot(options.managerUrl, 'managerUrl')), options);
 }
 
 interface ErrorBody {

@@ -1,7 +1,7 @@
 import { MortiseError, type AnyMortiseError } from '../errors.js';
 import { listing, skippingPages, type Listing, type PageOptions } from '../api/pages.js';
 import { pathSegment } from '../api/url.js';
-import { checkRedirectUris, parseServerUrl } from '../oauth/endpoint.js';
+import { checkRedirectUris, parseServerRoot, parseServerUrl } from '../oauth/endpoint.js';
 import type { ApiFailure, ApiSend, Provider, ReadDocument } from '../oauth/provider.js';
 import { readRefusal } from '../oauth/refusal.js';
 import {
@@ -130,10 +130,9 @@ export function opencde(options: OpencdeOptions): Provider<OpencdeApi> {
 const DOCUMENT = /\/(foundation|bcf)(\/versions|\/\d+\.\d+(\/auth)?)?$/;
 
 function readServer({ serverUrl, trustedOrigins = [] }: OpencdeOptions): OpencdeServer {
-  const { origin, pathname } = parseServerUrl(serverUrl);
   const origins: readonly unknown[] = Array.isArray(trustedOrigins) ? trustedOrigins : [''];
   return {
-    root: origin + pathname.replace(/\/+$/, '').replace(DOCUMENT, ''),
+    root: parseServerRoot(serverUrl).replace(DOCUMENT, ''),
     trustedOrigins: origins.map((text) => {
       if (typeof text === 'string' && text.includes('://')) return parseServerUrl(text).origin;
       const problem = 'trustedOrigins must be addresses such as https://bcf.example.com';

@@ -23,13 +23,15 @@ import type { ApiFailure, ApiSend, Hints, Provider } from '../oauth/provider.js'
  * 2026-11-22.
  *
  * There is no `state`: the server neither reads nor repeats one. What binds an answer to its request is the
- * challenge, made anew for each attempt and compared by the server when the code is exchanged. So a code of
- * somebody else's sign-in is refused by the server and waiting goes on; a forged `?denied=true`, which any
- * program on the machine can send, cannot be told from a real one and ends the sign-in. It can do no more:
- * the tokens of an earlier sign-in stay.
+ * challenge, made anew for each attempt and compared by the server when the code is exchanged.
  *
- * A server that has only the older exchange compares the challenge with itself, as it stood in the address:
- * whoever saw the address and the code could exchange it, but for the app secret.
+ * - It protects from a code of somebody else's sign-in: the server refuses it, and waiting goes on.
+ * - It does not protect from who can read the address of this sign-in, as a `state` would not either: they can
+ *   have a code of their own account bound to the same challenge.
+ * - A forged `?denied=true`, which any program on the machine can send, cannot be told from a real one and ends
+ *   the sign-in, as an answer with two codes does. It can do no more: the tokens of an earlier sign-in stay.
+ * - A server that has only the older exchange compares the challenge with itself, as it stood in the address:
+ *   whoever saw the address and the code could exchange it, but for the app secret.
  */
 
 export interface SpeckleOptions {
@@ -70,13 +72,14 @@ const ACTIVE_USER = '{ activeUser { id name email avatar company } }';
 const PROJECTS =
   'query Projects($limit: Int!, $cursor: String) { activeUser { projects(limit: $limit, cursor: $cursor) { cursor items { id name description role createdAt updatedAt } } } }';
 
-const hints: Hints = (code, step) => {
+const hints: Hints = (code, step, status) => {
   if (step === 'authorization') return 'Sign in again and click Allow.';
   if (code === 'invalid_client') return 'Check the App ID and App Secret.';
   if (code === 'insufficient_scope') {
     return 'The app lacks a scope: its author adds it at the server, under Settings, Developer, Apps. Then sign in again.';
   }
   if (code === 'forbidden') return 'Ask the project’s owner for access.';
+  if (code === 'http_error' && (status === 401 || status === 403)) return 'Sign in again.';
   return undefined;
 };
 
@@ -85,6 +88,9 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
   const { origin } = parseServerUrl(serverUrl);
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   if (typeof appId !== 'string' || !/^[\w-]+$/.test(appId)) throw fail('appId is missing');
+  if (appSecret !== undefined && (typeof appSecret !== 'string' || appSecret === '')) {
+    throw fail('appSecret is empty');
+  }
   // The server appends "?access_code=…" to whatever was registered, and can register no more.
   if (!parseUrl(redirectUri) || /[?#]/.test(redirectUri) || redirectUri.length > 100) {
     throw fail('redirectUri must be the registered address, without a query');
@@ -117,23 +123,38 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
         request,
         graphql,
         async activeUser(how) {
-          const { data } = await graphql<{ activeUser?: SpeckleUser | null }>(ACTIVE_USER, {}, how);
-          return data.activeUser ?? null;
+          const { data } = await graphql<Answer<SpeckleUser>>(ACTIVE_USER, {}, how);
+          return userIn(data);
         },
         projects: (how) =>
           listing(() =>
             cursorPages(how, async (variables, signal) => {
-              const { data } = await graphql<Projects>(PROJECTS, variables, { signal });
-              return data.activeUser?.projects ?? { items: [], cursor: null };
+              const { data, errors } = await graphql<Answer<Projects>>(PROJECTS, variables, {
+                signal,
+              });
+              const page = userIn(data)?.projects;
+              // A page that failed must not look like the end of the list.
+              if (!page && errors.length > 0) throw graphqlError(errors, meanings);
+              return page ?? { items: [], cursor: null };
             }),
           ),
       };
     },
-    displayName: async (api) => (await api.activeUser())?.name ?? null,
+    async displayName(api) {
+      const name: unknown = (await api.activeUser())?.name;
+      return typeof name === 'string' ? name : null;
+    },
   };
 }
 
-type Projects = { readonly activeUser?: { readonly projects?: CursorPage<SpeckleProject> } | null };
+type Answer<User> = { readonly activeUser?: User | null };
+type Projects = { readonly projects?: CursorPage<SpeckleProject> | null };
+
+/** `null` when the token belongs to nobody. */
+function userIn<User>({ activeUser }: Answer<User>): User | null {
+  if (typeof activeUser === 'object') return activeUser;
+  throw new MortiseError('malformed_response', { problem: 'it holds no user' });
+}
 
 /** A revoked or expired token is status 403 here, on every path. */
 function apiFailure({ status, json }: ApiFailure): AnyMortiseError | 'token refused' | undefined {
@@ -157,5 +178,5 @@ const meanings: GraphqlMeanings = {
   hint: (meant, code) =>
     code.startsWith('SSO_')
       ? 'Sign in to the workspace with single sign-on in a browser, then try again.'
-      : hints(meant, 'api', undefined),
+      : hints(meant, 'api', meant === 'http_error' ? 401 : undefined),
 };

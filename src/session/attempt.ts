@@ -30,7 +30,9 @@ export function startAttempt(
 
   let expected: Authorization | undefined;
   let acceptedCode: string | undefined;
-  let trying: Promise<unknown> | undefined;
+  const refusedCodes = new Set<string>();
+  let trying: Promise<RedirectOutcome> | undefined;
+  let lastTurn: Promise<unknown> = Promise.resolve();
   // Where no state comes back, a code that the server refuses was not an answer to this request.
   const isStateless = provider.dialect.state === 'not repeated';
   let phase: 'waiting' | 'saving' | 'over' = 'waiting';
@@ -82,21 +84,28 @@ export function startAttempt(
     } catch (error) {
       // While a code is being exchanged nothing else can end the sign-in.
       if (acceptedCode === undefined) fail(error);
+      else if (isStateless) return inTurn(answer);
     }
+    if (isOver()) return verdict;
     // The same redirect again (a reload, a scanner) is told what the first one is told.
-    if (isOver() || (code !== null && code === acceptedCode)) return verdict;
-    if (!expected || code === null) return ignore();
-    if (acceptedCode !== undefined) {
-      if (!isStateless) return ignore();
-      // The code under way may be anybody's: this one gets its turn.
-      await trying;
-      return receive(answer);
-    }
+    if (code !== null && code === acceptedCode) return trying ?? verdict;
+    if (!expected || code === null || refusedCodes.has(code)) return ignore();
+    if (acceptedCode !== undefined) return isStateless ? inTurn(answer) : ignore();
     acceptedCode = code;
+    trying = undefined;
     machine.dispatch('redirectReceived', { name: 'exchanging' });
-    const tried = redeem(code, expected);
-    trying = tried;
-    return tried;
+    trying = redeem(code, expected);
+    return trying;
+  };
+
+  /** The code under way may be anybody's: what comes meanwhile gets its turn, one after another. */
+  const inTurn: Attempt['receive'] = (answer) => {
+    const turn = lastTurn.then(async () => {
+      while (acceptedCode !== undefined && !isOver()) await Promise.race([trying, verdict]);
+      return receive(answer);
+    });
+    lastTurn = turn;
+    return turn;
   };
 
   const redeem = async (
@@ -114,6 +123,7 @@ export function startAttempt(
       const isForeign = isStateless && ourError(error).code === 'invalid_grant';
       if (isForeign && phase === 'waiting') {
         acceptedCode = undefined;
+        refusedCodes.add(code);
         machine.dispatch('codeRefused', shown);
         return ignore();
       }

@@ -80,6 +80,7 @@ async function finish(
     window: 'open',
     authorizationUrl: null,
     ignoredRedirects: 0,
+    ...(server.pkce === 'not checked' && { weakness: 'pkce_not_checked' }),
   });
   try {
     const code = read(begun);
@@ -94,6 +95,9 @@ async function finish(
     if (!isKept) throw cancelled();
   } catch (error) {
     const failure = ourError(error);
+    const isForeign = provider.dialect.state === 'not repeated' && failure.code === 'invalid_grant';
+    // Not an answer to this request, then: the right one may still come.
+    if (isForeign && !isOver()) await store.addAttempt(begun).catch(() => {});
     if (!isOver()) backToBefore(context, failure);
     throw failure;
   }

@@ -60,6 +60,7 @@ export function createTokenEndpoint(
     found.catch(() => (found = undefined));
     return found;
   };
+  const known = async () => protocol?.known ?? metadata();
   const build = (server: ServerMetadata, fields: Fields): WireRequest | Promise<WireRequest> =>
     protocol?.tokenRequest
       ? protocol.tokenRequest(fields, server, (verifier) => codeChallengeOf(crypto, verifier))
@@ -68,7 +69,7 @@ export function createTokenEndpoint(
     readDocument,
     metadata,
     async request(step, asked) {
-      const server = await metadata();
+      const server = step === 'refresh' ? await known() : await metadata();
       const more = await provider.carry?.(asked, () => createPkce(crypto));
       const fields: Fields = { ...asked, ...more?.send };
       const request = await build(server, fields);
@@ -98,7 +99,7 @@ export function createTokenEndpoint(
   };
 
   async function tell(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<void> {
-    const server = await metadata();
+    const server = await known();
     const requests = protocol?.revocationRequests?.(tokens, server) ?? standard(tokens, server);
     for (const request of requests) {
       const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight };

@@ -180,3 +180,21 @@ test.each([
   expect((await client.get(ISSUER + path, access_token)).json).toHaveProperty(member);
   expect((await client.get(ISSUER + path)).status).toBe(401);
 });
+
+test('registered redirect URIs are the only ones', async () => {
+  const sandbox = createSandbox({ provider: 'oauth', redirectUris: ['http://localhost:4000/cb'] });
+  const page = async (redirectUri: string) => {
+    const query = new URLSearchParams({
+      response_type: 'code',
+      client_id: 'any',
+      redirect_uri: redirectUri,
+      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+      code_challenge_method: 'S256',
+    });
+    const { signal } = new AbortController();
+    const url = `http://localhost/authorize?${query}`;
+    return (await sandbox({ method: 'GET', url, headers: {}, signal })).status;
+  };
+  expect(await page('http://localhost:4000/cb')).toBe(200);
+  expect(await page('http://localhost:4001/cb')).toBe(400);
+});

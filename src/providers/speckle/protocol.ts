@@ -1,4 +1,4 @@
-import { MortiseError } from '../../errors.js';
+import { MortiseError, type MortiseErrorOptions } from '../../errors.js';
 import type { OwnProtocol, ReadDocument, ServerMetadata } from '../../oauth/provider.js';
 
 /**
@@ -15,11 +15,16 @@ export async function findExchange(
   if (status < 300 && /^\s*"?supported"?\s*$/i.test(text)) {
     return { authorizationEndpoint, tokenEndpoint: `${origin}/oauth/token` };
   }
-  const fail = (problem: string, retryable: boolean) =>
-    new MortiseError('discovery_failed', { issuer: origin, problem, status }, { retryable });
-  // "Not now" is not "not here": a busy server must not make anybody's sign-in a weaker one.
-  if (status >= 500 || status === 429) throw fail('it cannot tell which exchange it has', true);
-  if (!hasSecret) throw fail('it has only the older exchange, which needs appSecret', false);
+  const fail = (problem: string, options: MortiseErrorOptions) =>
+    new MortiseError('discovery_failed', { issuer: origin, problem, status }, options);
+  // "Not now" is not "not here": a busy server or proxy must not make anybody's sign-in a weaker one.
+  if (status >= 500 || [407, 408, 425, 429].includes(status)) {
+    throw fail('it cannot tell which exchange it has', { retryable: true });
+  }
+  if (!hasSecret) {
+    const hint = 'This server needs the secret of the app: tell the plug-in’s author.';
+    throw fail('it has only the older exchange, which needs appSecret', { hint });
+  }
   return { authorizationEndpoint, tokenEndpoint: `${origin}/auth/token`, pkce: 'not checked' };
 }
 
@@ -37,6 +42,7 @@ export function protocolOf(
   });
   const older = `${origin}/auth/token`;
   return {
+    known: { authorizationEndpoint: `${origin}/authn/verify`, tokenEndpoint: older },
     authorizationUrl: ({ codeChallenge }, { authorizationEndpoint, pkce }) =>
       `${authorizationEndpoint}/${appId}/${codeChallenge}${pkce ? '' : '?code_challenge_method=S256'}`,
     async tokenRequest(fields, { tokenEndpoint, pkce }, codeChallengeOf) {
@@ -62,19 +68,27 @@ export function protocolOf(
   };
 }
 
-/** The server's three shapes: `{ err }`, `{ error: text }` and `{ error: { code, message } }`. */
+const SPENT = {
+  // Older servers say "Invalid request" of a challenge that does not fit, and no more.
+  exchange:
+    /^(Access code (not found|expired)|Code challenge mismatch|Invalid request(\.?$|: application id))/i,
+  refresh: /^(Invalid (request|token)|Refresh token expired)\.?$/i,
+};
+
+/**
+ * The server's three shapes: `{ err }`, `{ error: text }` and `{ error: { code, message } }`. A word of RFC 6749
+ * section 5.2 is left as it is: what the newer exchange says is in no document.
+ */
 const refusal: NonNullable<OwnProtocol['refusal']> = ({ err, error }, step) => {
   const { code, message } = Object(error) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') return { error: code, error_description: message };
-  const said = err ?? error;
-  if (typeof said !== 'string') return undefined;
-  const isSpent =
-    step === 'exchange'
-      ? /^Access code (not found|expired)|^Code challenge mismatch/i.test(said)
-      : /^Invalid request\.?$/i.test(said);
-  const isSecret = /app secret/i.test(said);
+  const own = typeof code === 'string' ? code : 'invalid_request';
+  const said = err ?? message ?? error;
+  if (typeof said !== 'string') return typeof code === 'string' ? { error: own } : undefined;
+  if (said === error && /^[a-z_]*$/.test(said)) return undefined;
+  const isSpent = SPENT[step].test(said);
+  const isSecret = /app (secret|credentials)/i.test(said);
   return {
-    error: isSpent ? 'invalid_grant' : isSecret ? 'invalid_client' : 'invalid_request',
+    error: isSpent ? 'invalid_grant' : isSecret ? 'invalid_client' : own,
     error_description: said,
   };
 };

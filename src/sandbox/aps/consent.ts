@@ -2,7 +2,8 @@ import { APS_HOSTS } from './hosts.js';
 import { readScopes } from './scopes.js';
 import { mistake, redirectTo, type ConsentRequest, type ConsentRules } from '../consent.js';
 import type { Answer, Call } from '../message.js';
-import { isLoopback, type Registration } from '../platform.js';
+import type { Registration } from '../platform.js';
+import { answerAt, isRedirectUri } from '../redirect-uri.js';
 
 const NAME = 'APS';
 
@@ -12,25 +13,8 @@ export const APS_LIFETIME_S = 3_599;
 /** The platform's consent page asks for no organization; the sandbox's needs one to show. */
 export const APS_ACCOUNT = { id: 'autodesk-account', name: 'The account of John Doe' } as const;
 
-/** One redirect URI is like another only character by character: no rule of RFC 8252 for ports. */
-function isRedirectUri(text: string, { redirectUris }: Registration): boolean {
-  if (redirectUris) return redirectUris.includes(text);
-  let uri: URL;
-  try {
-    uri = new URL(text);
-  } catch {
-    return false;
-  }
-  if (text.includes('#') || uri.username || uri.password) return false;
-  return uri.protocol === 'https:' || (uri.protocol === 'http:' && isLoopback(uri));
-}
-
-function redirect({ url }: Call, answer: Readonly<Record<string, string>>): string {
-  const redirectUri = url.searchParams.get('redirect_uri') ?? '';
-  const state = url.searchParams.get('state');
-  const query = new URLSearchParams({ ...answer, ...(state !== null && { state }) });
-  return `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query.toString()}`;
-}
+const redirect = ({ url: { searchParams } }: Call, answer: Readonly<Record<string, string>>) =>
+  answerAt(searchParams.get('redirect_uri') ?? '', answer, searchParams.get('state'));
 
 const PARAMETERS = [
   'response_type',

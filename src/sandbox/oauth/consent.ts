@@ -1,35 +1,21 @@
 import { mistake, redirectTo, type ConsentRequest, type ConsentRules } from '../consent.js';
 import type { Answer, Call } from '../message.js';
-import { isLoopback } from '../platform.js';
+import type { Registration } from '../platform.js';
+import { answerAt, isRedirectUri } from '../redirect-uri.js';
 import { ORGANIZATIONS } from '../organizations.js';
 
 const NAME = 'OAuth';
 export const OAUTH_LIFETIME_S = 3_600;
 
-/** RFC 8252 section 7: http on loopback with any port, https, or a scheme that is a reversed domain. */
-function isRedirectUri(text: string): boolean {
-  let uri: URL;
-  try {
-    uri = new URL(text);
-  } catch {
-    return false;
-  }
-  if (text.includes('#') || uri.username || uri.password) return false;
-  if (uri.protocol === 'http:') return isLoopback(uri);
-  return uri.protocol === 'https:' || /^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:$/.test(uri.protocol);
-}
+/** RFC 8252 section 7.1: a scheme that is a reversed domain. */
+const isPrivateUse = ({ protocol }: URL): boolean =>
+  /^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+:$/.test(protocol);
 
-/** RFC 6749 section 4.1.2, with RFC 9207: every answer says who gives it. */
-function redirect({ url }: Call, answer: Readonly<Record<string, string>>): string {
-  const redirectUri = url.searchParams.get('redirect_uri') ?? '';
-  const state = url.searchParams.get('state');
-  const query = new URLSearchParams({
-    ...answer,
-    ...(state !== null && { state }),
+/** With RFC 9207: every answer says who gives it. */
+const redirect = ({ url }: Call, answer: Readonly<Record<string, string>>) =>
+  answerAt(url.searchParams.get('redirect_uri') ?? '', answer, url.searchParams.get('state'), {
     iss: url.origin,
   });
-  return `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query.toString()}`;
-}
 
 const PARAMETERS = [
   'response_type',
@@ -41,13 +27,13 @@ const PARAMETERS = [
   'code_challenge_method',
 ];
 
-function read(call: Call): ConsentRequest | Answer {
+function read(call: Call, registration: Registration): ConsentRequest | Answer {
   const query = call.url.searchParams;
   const clientId = query.get('client_id');
   const redirectUri = query.get('redirect_uri') ?? '';
   const codeChallenge = query.get('code_challenge') ?? '';
   const twice = PARAMETERS.find((name) => query.getAll(name).length > 1);
-  if (!clientId || twice !== undefined || !isRedirectUri(redirectUri)) {
+  if (!clientId || twice !== undefined || !isRedirectUri(redirectUri, registration, isPrivateUse)) {
     // RFC 6749 section 4.1.2.1: nobody is sent to an address that is in doubt.
     return mistake(NAME, 'The authorization request cannot be answered', [
       'client_id and redirect_uri are required, and no parameter may come twice',
@@ -63,11 +49,11 @@ function read(call: Call): ConsentRequest | Answer {
   return { clientId, redirectUri, codeChallenge, scopes };
 }
 
-export const oauthConsent: ConsentRules = {
+export const oauthConsent = (registration: Registration): ConsentRules => ({
   platform: NAME,
   path: /^\/authorize$/,
   organizations: ORGANIZATIONS,
   lifetimeS: OAUTH_LIFETIME_S,
-  read,
+  read: (call) => read(call, registration),
   redirect,
-};
+});

@@ -45,7 +45,7 @@ function metadata({ url: { origin } }: Call): Answer {
 
 /** An authorization server that keeps to the RFCs, and a small API. The issuer is where it is asked. */
 export const oauth: Platform<{ readonly issuer: string }> = {
-  routes(grants) {
+  routes(grants, registration) {
     const authorised = (place: Route['place'], path: RegExp, json: unknown): Route => ({
       method: 'GET',
       path,
@@ -57,7 +57,7 @@ export const oauth: Platform<{ readonly issuer: string }> = {
     });
     return [
       { method: 'GET', path: WELL_KNOWN, place: 'metadata', answer: metadata },
-      ...consentRoutes(oauthConsent, grants),
+      ...consentRoutes(oauthConsent(registration), grants),
       {
         method: 'POST',
         path: /^\/token$/,

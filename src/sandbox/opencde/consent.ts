@@ -1,7 +1,8 @@
 import { mistake, redirectTo, type ConsentRequest, type ConsentRules } from '../consent.js';
 import type { Answer, Call } from '../message.js';
 import { ORGANIZATIONS } from '../organizations.js';
-import { isLoopback, type Registration } from '../platform.js';
+import type { Registration } from '../platform.js';
+import { answerAt, isRedirectUri } from '../redirect-uri.js';
 
 export const OPENCDE_NAME = 'OpenCDE';
 
@@ -21,26 +22,8 @@ function redirectUriOf({ url: { searchParams } }: Call): string {
   return searchParams.get('redirect_uri') ?? searchParams.get('redirect_url') ?? '';
 }
 
-/** The standard sets no rule; nobody would take less than this. */
-function isRedirectUri(text: string, { redirectUris }: Registration): boolean {
-  if (redirectUris) return redirectUris.includes(text);
-  let uri: URL;
-  try {
-    uri = new URL(text);
-  } catch {
-    return false;
-  }
-  if (text.includes('#') || uri.username || uri.password) return false;
-  return uri.protocol === 'https:' || (uri.protocol === 'http:' && isLoopback(uri));
-}
-
-/** RFC 6749 section 4.1.2. */
-function redirect(call: Call, answer: Readonly<Record<string, string>>): string {
-  const redirectUri = redirectUriOf(call);
-  const state = call.url.searchParams.get('state');
-  const query = new URLSearchParams({ ...answer, ...(state !== null && { state }) });
-  return `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query.toString()}`;
-}
+const redirect = (call: Call, answer: Readonly<Record<string, string>>) =>
+  answerAt(redirectUriOf(call), answer, call.url.searchParams.get('state'));
 
 function read(call: Call, registration: Registration): ConsentRequest | Answer {
   const query = call.url.searchParams;

@@ -1,12 +1,13 @@
 import { mistake, type ConsentRequest, type ConsentRules } from '../consent.js';
 import type { Answer, Call } from '../message.js';
 import { ORGANIZATIONS } from '../organizations.js';
+import type { Registration } from '../platform.js';
 
 const NAME = 'Prevu3D';
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 const NATIVE_REDIRECT = /^http:\/\/localhost:([1-9]\d{0,4})$/;
 
-function read({ url }: Call): ConsentRequest | Answer {
+function read({ url }: Call, { redirectUris }: Registration): ConsentRequest | Answer {
   const query = url.searchParams;
   const one = (name: string) => (query.getAll(name).length === 1 && query.get(name)) || '';
   const [clientId, redirectUri] = [one('client_id'), one('redirect_uri')];
@@ -27,7 +28,8 @@ function read({ url }: Call): ConsentRequest | Answer {
   if (problems.length > 0) {
     return mistake(NAME, 'Consent page error about query parameters', problems);
   }
-  if (Number(NATIVE_REDIRECT.exec(redirectUri)?.[1] ?? Infinity) > 65_535) {
+  const isNative = Number(NATIVE_REDIRECT.exec(redirectUri)?.[1] ?? Infinity) <= 65_535;
+  if (!(redirectUris?.includes(redirectUri) ?? isNative)) {
     return mistake(NAME, 'Redirect URI domain must be verified when creating the app', [
       'A native application uses http://localhost and any port, without a path or trailing slash',
     ]);
@@ -42,12 +44,12 @@ function redirect({ url }: Call, answer: Readonly<Record<string, string>>): stri
   return `${url.searchParams.get('redirect_uri')}/?${query.toString()}`;
 }
 
-export const prevu3dConsent: ConsentRules = {
+export const prevu3dConsent = (registration: Registration): ConsentRules => ({
   platform: NAME,
   path: /^\/oauth$/,
   hosts: ['cloud.prevu3d.com', 'cloud.preproduction.prevu3d-int.com'],
   organizations: ORGANIZATIONS,
   lifetimeS: 86_400,
-  read,
+  read: (call) => read(call, registration),
   redirect,
-};
+});

@@ -132,8 +132,8 @@ export const prevu3d: Platform<{
   readonly apiInfoEndpoint: string;
   readonly apiHosts: string[];
 }> = {
-  routes: (grants) => [
-    ...consentRoutes(prevu3dConsent, grants),
+  routes: (grants, registration) => [
+    ...consentRoutes(prevu3dConsent(registration), grants),
     {
       method: 'POST',
       path: /^\/oauth\/token$/,
