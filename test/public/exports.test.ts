@@ -10,7 +10,11 @@ import * as speckle from 'mortise/providers/speckle';
 import * as sandbox from 'mortise/sandbox';
 
 test.each<[entry: string, exported: object, names: string[]]>([
-  ['mortise', core, ['createPluginHost', 'createSession', 'isMortiseError', 'memoryStore', 'MortiseError']],
+  [
+    'mortise',
+    core,
+    ['createPluginHost', 'createSession', 'isMortiseError', 'memoryStore', 'MortiseError'],
+  ],
   ['mortise/node', node, ['createNodeHost', 'fetchTransport', 'fileStore', 'serveSandbox']],
   ['mortise/providers/oauth', oauth, ['oauth']],
   ['mortise/providers/prevu3d', prevu3d, ['prevu3d']],
