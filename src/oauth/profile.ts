@@ -1,5 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { buildAuthorizationUrl } from './authorization-request.js';
+import { checkClient } from './client-options.js';
 import { checkEndpoint, checkRedirectUris } from './endpoint.js';
 import type { Dialect, Fields, OwnProtocol, Provider } from './provider.js';
 import { buildTokenRequest } from './token-request.js';
@@ -70,16 +71,14 @@ const fail = (problem: string) => new MortiseError('configuration_error', { prob
 export function fromProfile(profile: Profile, options: ProfileOptions): Provider {
   const { id, facts, endpoints, clients, person, hints, apiFailure } = profile;
   const { dialect, authorizationParameters, refreshRepeats = [] } = profile;
-  const { clientId, clientSecret, apiBaseUrl } = options;
-  if (typeof clientId !== 'string' || !clientId) throw fail('clientId is missing');
-  const isPublic = clientSecret === undefined;
+  const { apiBaseUrl } = options;
+  const client = checkClient({ ...options, scopes: scopesOf(profile, options.scopes) }, SCOPE);
+  const isPublic = !client.clientSecret;
   if (!isPublic && !clients.confidential) {
     throw fail('clientSecret is given, but the platform has only clients without one');
   }
   const rules = isPublic ? clients.public : clients.confidential;
-  if (!rules || (!isPublic && (typeof clientSecret !== 'string' || !clientSecret))) {
-    throw fail('clientSecret is missing');
-  }
+  if (!rules) throw fail('clientSecret is missing');
   const { pkce } = rules;
   const omitted = [...(profile.omits ?? []), ...(pkce === 'not sent' ? PKCE : [])];
   const apiBase =
@@ -88,9 +87,7 @@ export function fromProfile(profile: Profile, options: ProfileOptions): Provider
   const plain: Provider = {
     id,
     grant: 'authorization_code',
-    clientId,
-    ...(!isPublic && { clientSecret: () => clientSecret }),
-    scopes: scopesOf(profile, options.scopes),
+    ...client,
     redirect: checkRedirectUris(options.redirectUris),
     server: profile.server ?? endpoints.token,
     metadata: {
@@ -143,8 +140,7 @@ export function fromProfile(profile: Profile, options: ProfileOptions): Provider
 
 function scopesOf({ scopes: rule }: Profile, given: readonly string[] = []): readonly string[] {
   if (rule === 'none') return [];
-  const isScope = (scope: unknown) => typeof scope === 'string' && SCOPE.test(scope);
-  if (!Array.isArray(given) || !given.every(isScope)) throw fail('scopes must be a list of words');
+  if (!Array.isArray(given)) throw fail('scopes must be a list');
   if (rule.more === 'needed' && given.every((scope) => rule.always.includes(scope))) {
     throw fail(`scopes must name at least one beside ${rule.always.join(' ')}`);
   }

@@ -1,6 +1,7 @@
 import { MortiseError } from '../errors.js';
 import { listing, type Listing } from '../api/pages.js';
 import { pathSegment } from '../api/url.js';
+import { checkClient } from '../oauth/client-options.js';
 import { checkRedirectUris, parseServerRoot } from '../oauth/endpoint.js';
 import type { ApiSend, Hints, Provider } from '../oauth/provider.js';
 import { apiFailure, refusal } from './aps/failures.js';
@@ -24,6 +25,7 @@ interface CommonOptions {
 
 /** A signed-in user (3-legged): PKCE alone, or with a secret in an HTTP Basic header; never both in the body. */
 export interface ApsUserOptions extends CommonOptions {
+  readonly grant?: 'authorization_code';
   readonly clientSecret?: string;
   /** Exactly as registered, port and slash included. The first that can be had is used. */
   readonly redirectUris: readonly string[];
@@ -54,6 +56,8 @@ const BASE_URL = 'https://developer.api.autodesk.com';
 /** Another host than all the rest. */
 const USERINFO_ENDPOINT = 'https://api.userprofile.autodesk.com/userinfo';
 
+/** @see RFC 6749 section 3.3 */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 const MAX_SCOPES = 50;
 const MAX_SCOPE_LENGTH = 2_000;
 
@@ -74,18 +78,17 @@ const hints: Hints = (code, step, status) => {
 };
 
 export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsApi> {
-  const { clientId, clientSecret, scopes, baseUrl } = options;
+  const client = checkClient(options, SCOPE);
+  const { scopes } = client;
+  const { baseUrl } = options;
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-  const isService = 'grant' in options && options.grant === 'client_credentials';
-  const redirect = isService ? [] : checkRedirectUris((options as ApsUserOptions).redirectUris);
+  const isService = options.grant === 'client_credentials';
+  const redirect = isService ? [] : checkRedirectUris(options.redirectUris);
 
-  if (!clientId) throw fail('clientId is missing');
-  // An empty one is a setting that somebody forgot, not a public client.
-  if (isService ? !clientSecret : clientSecret === '') throw fail('clientSecret is missing');
-  if (!Array.isArray(scopes) || scopes.length < 1 || scopes.length > MAX_SCOPES) {
+  if (isService && !client.clientSecret) throw fail('clientSecret is missing');
+  if (scopes.length < 1 || scopes.length > MAX_SCOPES) {
     throw fail(`scopes must name 1 to ${MAX_SCOPES} scopes`);
   }
-  if (!scopes.every(isScope)) throw fail('scopes must be texts of one scope each');
   if (scopes.join(' ').length > MAX_SCOPE_LENGTH) {
     throw fail(`scopes are longer than ${MAX_SCOPE_LENGTH} characters`);
   }
@@ -95,9 +98,7 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
   return {
     id: 'aps',
     grant: isService ? 'client_credentials' : 'authorization_code',
-    clientId,
-    ...(clientSecret !== undefined && { clientSecret: () => clientSecret }),
-    scopes,
+    ...client,
     redirect,
     server: base,
     metadata: {
@@ -141,7 +142,3 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
     },
   };
 }
-
-/** @see RFC 6749 section 3.3 */
-const isScope = (scope: unknown): boolean =>
-  typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope);

@@ -1,4 +1,5 @@
 import { MortiseError } from '../errors.js';
+import { checkClient } from '../oauth/client-options.js';
 import { checkEndpoint } from '../oauth/endpoint.js';
 import { discoverMetadata } from '../oauth/metadata.js';
 import type { ApiSend, Provider, ServerMetadata } from '../oauth/provider.js';
@@ -43,17 +44,9 @@ export interface OAuthApi {
 }
 
 export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuthApi> {
-  const {
-    clientId,
-    clientSecret,
-    scopes = [],
-    redirect,
-    apiBaseUrl,
-    authorizationParameters,
-  } = options;
+  const { redirect, apiBaseUrl, authorizationParameters } = options;
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-  if (!clientId) throw fail('clientId is missing');
-  if (!Array.isArray(scopes)) throw fail('scopes must be a list');
+  const client = checkClient(options);
   if (apiBaseUrl !== undefined) checkEndpoint(apiBaseUrl, 'apiBaseUrl');
   const fixed = 'tokenEndpoint' in options ? readFixed(options) : undefined;
   const issuer = fixed ? '' : checkEndpoint(options.issuer, 'issuer');
@@ -63,9 +56,7 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
   return {
     id: 'oauth',
     grant: 'authorization_code',
-    clientId,
-    ...(clientSecret !== undefined && { clientSecret: () => clientSecret }),
-    scopes,
+    ...client,
     redirect: redirect ?? { loopback: '127.0.0.1', path: '/callback', ports: 'any' },
     server: fixed?.tokenEndpoint ?? issuer,
     metadata: fixed ?? ((readDocument) => discoverMetadata(issuer, readDocument, endpointHosts)),

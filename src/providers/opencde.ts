@@ -1,6 +1,7 @@
 import { MortiseError, type AnyMortiseError } from '../errors.js';
 import { listing, skippingPages, type Listing, type PageOptions } from '../api/pages.js';
 import { pathSegment } from '../api/url.js';
+import { checkClient } from '../oauth/client-options.js';
 import { checkRedirectUris, parseServerRoot, parseServerUrl } from '../oauth/endpoint.js';
 import type { ApiFailure, ApiSend, Provider, ReadDocument } from '../oauth/provider.js';
 import { readRefusal } from '../oauth/refusal.js';
@@ -77,17 +78,12 @@ export interface OpencdeApi {
 }
 
 export function opencde(options: OpencdeOptions): Provider<OpencdeApi> {
-  const { clientId, clientSecret, scopes = [] } = options;
-  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
+  const client = checkClient(options);
   const server = readServer(options);
-  if (!clientId) throw fail('clientId is missing');
-
   return {
     id: 'opencde',
     grant: 'authorization_code',
-    clientId,
-    ...(clientSecret !== undefined && { clientSecret: () => clientSecret }),
-    scopes,
+    ...client,
     redirect: checkRedirectUris(options.redirectUris),
     server: server.root,
     metadata: (readDocument) => findEndpoints(server, readDocument),

@@ -1,4 +1,5 @@
 import { MortiseError } from '../errors.js';
+import { checkClient } from '../oauth/client-options.js';
 import { checkEndpoint, isHostName, isTrusted, parseUrl } from '../oauth/endpoint.js';
 import type { ApiSend, Hints, Provider } from '../oauth/provider.js';
 import { pathSegment } from '../api/url.js';
@@ -39,6 +40,7 @@ interface CommonOptions {
 
 /** A signed-in user, in a native application: PKCE, any port of `http://localhost`, no secret. */
 export interface Prevu3dUserOptions extends CommonOptions {
+  readonly grant?: 'authorization_code';
   /** Such as `read:basic` and `read:hierarchy`; at least one. */
   readonly scopes: readonly string[];
 }
@@ -96,37 +98,30 @@ const hints: Hints = (code, step, status) => {
 };
 
 export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Provider<Prevu3dApi> {
-  const { clientId, environment = 'production' } = options;
+  const { environment = 'production' } = options;
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-  const service =
-    'grant' in options && options.grant === 'client_credentials' ? options : undefined;
-  const scopes = service ? [] : (options as Prevu3dUserOptions).scopes;
+  const isService = options.grant === 'client_credentials';
+  const client = checkClient({ ...options, ...(isService && { scopes: [] }) });
   const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
   if (!chosen) throw fail('environment is not known');
-  const { apiHosts, ...endpoints } = chosen;
-  const [authorizationEndpoint, tokenEndpoint, apiInfoEndpoint] = (
-    ['authorizationEndpoint', 'tokenEndpoint', 'apiInfoEndpoint'] as const
-  ).map((name) => checkEndpoint(endpoints[name], name)) as [string, string, string];
-  const apiInfo = new URL(apiInfoEndpoint);
+  const { apiHosts } = chosen;
+  const endpoint = (name: 'authorizationEndpoint' | 'tokenEndpoint' | 'apiInfoEndpoint') =>
+    checkEndpoint(chosen[name], name);
+  const authorizationEndpoint = endpoint('authorizationEndpoint');
+  const tokenEndpoint = endpoint('tokenEndpoint');
+  const apiInfo = new URL(endpoint('apiInfoEndpoint'));
 
-  if (!clientId) throw fail('clientId is missing');
   if (!Array.isArray(apiHosts) || !apiHosts.length || !apiHosts.every(isHostName)) {
     throw fail('apiHosts must be host names, without scheme, port or wildcard');
   }
-  if (service && !service.clientSecret) throw fail('clientSecret is missing');
-  if (!service && (options as { clientSecret?: unknown }).clientSecret !== undefined) {
-    throw fail('a native app has no client secret');
-  }
-  if (!service && (!Array.isArray(scopes) || !scopes.length)) {
-    throw fail('scopes must name at least one scope');
-  }
+  if (isService && !client.clientSecret) throw fail('clientSecret is missing');
+  if (!isService && client.clientSecret) throw fail('a native app has no client secret');
+  if (!isService && !client.scopes.length) throw fail('scopes must name at least one scope');
 
   return {
     id: 'prevu3d',
-    grant: service ? 'client_credentials' : 'authorization_code',
-    clientId,
-    ...(service && { clientSecret: () => service.clientSecret }),
-    scopes,
+    grant: isService ? 'client_credentials' : 'authorization_code',
+    ...client,
     redirect: { loopback: 'localhost', path: '', ports: 'any' },
     server: tokenEndpoint,
     metadata: { authorizationEndpoint, tokenEndpoint },

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'eventemitter3';
 import type { MortiseError } from '../errors.js';
 import type { SessionState, StateName } from './state.js';
 import { TRANSITIONS, type EventName } from './transitions.js';
@@ -26,7 +25,7 @@ export interface Machine {
 }
 
 export function createMachine(): Machine {
-  const events = new EventEmitter<{ change: [StateChange] }>();
+  const listeners = new Set<(change: StateChange) => void>();
   const told: StateChange[] = [];
   let state: SessionState = { name: 'idle' };
   return {
@@ -41,7 +40,7 @@ export function createMachine(): Machine {
       // A listener that causes the next change does not make others hear it before this one.
       if (told.length > 1) return true;
       for (let change = told[0]; change; change = told[0]) {
-        events.emit('change', change);
+        for (const listener of [...listeners]) listener(change);
         told.shift();
       }
       return true;
@@ -58,9 +57,9 @@ export function createMachine(): Machine {
           // Nowhere to report it: throwing later would end the host application.
         }
       };
-      events.on('change', guarded);
-      return () => void events.off('change', guarded);
+      listeners.add(guarded);
+      return () => void listeners.delete(guarded);
     },
-    removeListeners: () => void events.removeAllListeners(),
+    removeListeners: () => listeners.clear(),
   };
 }
