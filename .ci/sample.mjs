@@ -1,4 +1,4 @@
-// npm run sample: lists the samples. npm run sample NAME: runs one, with the options that follow.
+// npm run sample: lists the samples. npm run sample NAME -- OPTIONS: runs one.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

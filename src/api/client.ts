@@ -14,7 +14,7 @@ const MAX_RETRIES = 3;
 /** A server that wants more patience than this is told to the caller. */
 const LONGEST_PAUSE_MS = 60_000;
 /** RFC 9110 section 9.2.2. */
-const IDEMPOTENT_METHOD = /^(GET|HEAD|OPTIONS|TRACE|PUT|DELETE)$/;
+const IDEMPOTENT_METHOD = /^(GET|HEAD|OPTIONS|PUT|DELETE)$/;
 
 export interface ApiClientOptions {
   readonly host: Pick<Host, 'http' | 'clock' | 'crypto'>;
@@ -77,8 +77,10 @@ export function createApiClient(
         answer.discard();
         const isTokenRefused = said === 'token refused';
         const usual = statusError(answer, host.clock.nowMs(), accessToken, hint, isTokenRefused);
-        // What the standard's own header says needs no interpretation.
-        const isTold = usual.code === 'insufficient_scope';
+        // What the standards' own headers say needs no interpretation.
+        const isTold =
+          usual.code === 'insufficient_scope' ||
+          (usual.code === 'rate_limited' && usual.details.retryAfterMs !== null);
         const error = said && !isTokenRefused && !isTold ? said : usual;
         failure = error;
         if (error.code === 'rate_limited') askedMs = error.details.retryAfterMs;

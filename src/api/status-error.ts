@@ -1,5 +1,5 @@
 import { MortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
-import { readJsonText, type Answer } from '../http/exchange.js';
+import type { Answer } from '../http/exchange.js';
 import type { Provider } from '../oauth/provider.js';
 import { readScope } from '../oauth/refusal.js';
 import { readRetryAfterMs } from '../oauth/retry-after.js';
@@ -17,8 +17,12 @@ export async function readFailureOf(
 ): Promise<AnyMortiseError | 'token refused' | undefined> {
   const bytes = await answer.bytes(MAX_FAILURE_BYTES).catch(() => new Uint8Array());
   const text = new TextDecoder().decode(bytes).replaceAll(accessToken, '…');
-  const json = readJsonText(new TextEncoder().encode(text));
-  return readFailure?.({ status: answer.status, headers: answer.headers, text, json });
+  return readFailure?.({
+    status: answer.status,
+    headers: answer.headers,
+    text,
+    json: parseJson(text),
+  });
 }
 
 /**
@@ -42,18 +46,26 @@ export function statusError(
     const said = /\bscope\s*=\s*"([\x20-\x7e]*?)"/i.exec(challenge)?.[1];
     const scope = said === undefined ? null : readScope(said, [accessToken]);
     const code = 'insufficient_scope';
-    return new MortiseError(code, { status, scope }, options(code)) as AnyMortiseError;
+    return new MortiseError(code, { status, scope }, options(code));
   }
   if (status === 403 && !isTokenRefused) {
-    return new MortiseError('forbidden', { status }, options('forbidden')) as AnyMortiseError;
+    return new MortiseError('forbidden', { status }, options('forbidden'));
   }
   if (status === 429 || (status >= 500 && retryAfterMs !== null)) {
     const code = 'rate_limited';
-    return new MortiseError(code, { status, retryAfterMs }, options(code)) as AnyMortiseError;
+    return new MortiseError(code, { status, retryAfterMs }, options(code));
   }
   return new MortiseError(
     'http_error',
     { status },
     { ...options('http_error'), retryable: status >= 500 },
-  ) as AnyMortiseError;
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -21,7 +21,7 @@ export function toWire(base: URL, request: ApiRequest): Omit<HttpRequest, 'signa
   check(typeof path === 'string', 'path must be text');
   const body = json === undefined ? (request.body ?? undefined) : toJson(json);
   const method = (request.method ?? 'GET').toUpperCase();
-  check(TOKEN.test(method) && !/^(CONNECT|TRACE|TRACK)$/.test(method), 'method is none');
+  check(TOKEN.test(method) && !/^(CONNECT|TRACE|TRACK)$/.test(method), 'method cannot be sent');
   check(body === undefined || !/^(GET|HEAD)$/.test(method), `a ${method} request has no body`);
   const headers: Record<string, string> = {};
   if (json !== undefined) headers['content-type'] = 'application/json';
@@ -53,7 +53,7 @@ function toJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
-    throw new MortiseError('configuration_error', { problem: 'json holds what JSON cannot' });
+    throw new MortiseError('configuration_error', { problem: 'json cannot be encoded' });
   }
 }
 

@@ -17,7 +17,7 @@ export interface ServerMetadata {
   readonly iss?: 'required' | 'optional';
   /** How a confidential client shows its secret; HTTP Basic unless the server lists only the body. */
   readonly clientAuthentication?: 'basic' | 'post';
-  /** The server compares no verifier: the sign-in is announced as weaker in `session.state`. */
+  /** Nothing says that the server compares the verifier: the sign-in is announced as weaker in `session.state`. */
   readonly pkce?: 'not checked';
 }
 

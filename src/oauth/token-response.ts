@@ -59,11 +59,19 @@ export function readTokenResponse(
   const refusal = readRefusal(ownRefusal ?? body, secrets, status);
   const retryAfterMs = readRetryAfterMs(retryAfter, nowMs);
   if (status === 429 || (status >= 500 && retryAfterMs !== null)) {
-    throw new MortiseError('rate_limited', { status, retryAfterMs });
+    throw new MortiseError(
+      'rate_limited',
+      { status, retryAfterMs },
+      { hint: hint('rate_limited') },
+    );
   }
   // A refusal counts with 4xx, and with 2xx because some say no politely. A 3xx or 5xx cannot say no.
   if (!isSuccess && (status < 400 || status >= 500 || (status > 403 && !refusal.error))) {
-    throw new MortiseError('http_error', { ...refusal, status }, { retryable: status >= 500 });
+    throw new MortiseError(
+      'http_error',
+      { ...refusal, status },
+      { hint: hint('http_error'), retryable: status >= 500 },
+    );
   }
   const isRefusal = ownRefusal || body['error'] || body['hasError'] === true;
   if (!isSuccess || isRefusal) throw refusalError(refusal, hint);

@@ -15,13 +15,13 @@ export interface TokenDemand extends AccessTokenOptions {
   /** A token the API has just refused: renew, unless that has happened meanwhile. */
   readonly refused?: string | undefined;
   /** Fewer than those of the session, joined by blanks. */
-  readonly scopes?: string | undefined;
+  readonly scope?: string | undefined;
 }
 
 /** The token, when the one at hand will do. */
 export function tokenAtHand(context: Context, demand: TokenDemand): string | undefined {
   const { held, host } = context;
-  const token = demand.scopes === undefined ? held : narrowed(context, demand.scopes);
+  const token = demand.scope === undefined ? held : narrowed(context, demand.scope);
   return token &&
     token.accessToken !== demand.refused &&
     isUsable(token, host.clock, demand.minValidityMs)
@@ -29,8 +29,8 @@ export function tokenAtHand(context: Context, demand: TokenDemand): string | und
     : undefined;
 }
 
-function narrowed(context: Context, scopes: string): NarrowedToken | null {
-  const token = context.narrowed.get(scopes);
+function narrowed(context: Context, scope: string): NarrowedToken | null {
+  const token = context.narrowed.get(scope);
   return token && context.held && token.account === accountNumber(context) ? token : null;
 }
 
@@ -63,22 +63,22 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   const atHand = tokenAtHand(context, demand);
   if (atHand !== undefined) return atHand;
 
-  const { scopes } = demand;
+  const { scope } = demand;
   if (provider.grant !== 'client_credentials') {
     if (!context.held) await lookAgain(context);
     const { held: before } = context;
     if (!before) throw signInRequired(context);
     // Nothing to renew it with: while it lasts it is the best there is.
     if (before.refreshToken === null && remainingMs(before, clock) > 0) {
-      if (scopes === undefined) return before.accessToken;
+      if (scope === undefined) return before.accessToken;
       const problem = 'without a refresh token there is no token for fewer scopes';
       throw new MortiseError('configuration_error', { problem });
     }
-  } else if (scopes !== undefined && !context.held) {
+  } else if (scope !== undefined && !context.held) {
     await renew(context, () => context.held !== null);
   }
   try {
-    if (!isMet()) await renew(context, isMet, scopes);
+    if (!isMet()) await renew(context, isMet, scope);
   } catch (error) {
     // Better a token that ends soon than none, while the server cannot be reached.
     const isLeft = tokenAtHand(context, { ...demand, minValidityMs: 0 }) !== undefined;
@@ -86,7 +86,7 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   }
   if (!context.held) throw signInRequired(context);
   // The session's own token allows more than was asked, so it is no answer to who wants less.
-  const token = scopes === undefined ? context.held : narrowed(context, scopes);
+  const token = scope === undefined ? context.held : narrowed(context, scope);
   if (token) return token.accessToken;
   // Somebody else has signed in meanwhile.
   throw new MortiseError('aborted', {});

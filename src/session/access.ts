@@ -21,20 +21,18 @@ export interface ShareOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+type GetToken = (demand: TokenDemand) => Promise<string>;
+
+const ANY: TokenDemand = {};
+
 /** Tokens and API of a session, all stopped by one `inFlight`. */
 export function createAccess<Api extends { request: ApiSend }>(
   context: Context,
   provider: Provider<Api>,
   inFlight: InFlight,
-  scopes?: string,
+  token: GetToken,
 ): SharedAccess<Api> {
   const { host, endpoint } = context;
-  /** What was lent may end before the session does. */
-  const token = (demand: TokenDemand): Promise<string> => {
-    if (inFlight === context.inFlight) return accessToken(context, demand);
-    if (inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
-    return untilStopped(accessToken(context, { ...demand, scopes }), inFlight);
-  };
   const connect = (base: string | (() => Promise<string>)): ApiSend =>
     createApiClient({
       host,
@@ -46,7 +44,7 @@ export function createAccess<Api extends { request: ApiSend }>(
     });
   const { metadata, readDocument } = endpoint;
   return {
-    getAccessToken: (options) => token(options ?? {}),
+    getAccessToken: (options) => token(options ?? ANY),
     api: provider.api({ connect, metadata, readDocument }),
   };
 }
@@ -64,7 +62,19 @@ export function shareAccess<Api extends { request: ApiSend }>(
 ): SharedAccess<Api> {
   const parent = context.inFlight;
   const inFlight = createInFlight();
-  const access = createAccess(context, provider, inFlight, fewer(provider, scopes));
+  const scope = fewer(provider, scopes);
+  /** What was lent may end before the session does. */
+  const token: GetToken = ({ minValidityMs, signal: caller, refused }) => {
+    if (inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
+    const demand = {
+      ...(minValidityMs !== undefined && { minValidityMs }),
+      signal: caller,
+      refused,
+      scope,
+    };
+    return untilStopped(accessToken(context, demand), inFlight);
+  };
+  const access = createAccess(context, provider, inFlight, token);
   const stop = () => {
     stopAll(inFlight);
     parent.stops.delete(stop);

@@ -29,7 +29,8 @@ export type TokenLife = Pick<HeldSession, 'lifetimeMs' | 'receivedAtMs' | 'recei
 
 /** One renewal of the tokens, or of a token for fewer scopes: each spends the refresh token. */
 export interface Renewal {
-  readonly scopes: string;
+  /** Those of a token for fewer scopes, joined by blanks. */
+  readonly scope: string | undefined;
   readonly done: Promise<void>;
 }
 
@@ -66,7 +67,7 @@ export interface Context {
   attempt: Attempt | null;
   restored: Promise<void> | null;
   renewing: Renewal | null;
-  /** By their scopes, joined by blanks. */
+  /** By their `scope`. */
   readonly narrowed: Map<string, NarrowedToken>;
   /** Our own renewal holds the lock, rather than waiting for it. */
   hasLock: boolean;

@@ -3,7 +3,7 @@ import { createInFlight, stopAll, untilStopped, within } from '../http/guard.js'
 import type { ApiSend, Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
 import { createAccess, shareAccess, type ShareOptions, type SharedAccess } from './access.js';
-import type { AccessTokenOptions } from './access-token.js';
+import { accessToken, type AccessTokenOptions } from './access-token.js';
 import { beginSignIn } from './begun-sign-in.js';
 import type { Context } from './context.js';
 import { keep } from './held-session.js';
@@ -99,7 +99,9 @@ export function createSession<Api extends { request: ApiSend }>(
     pause: null,
   };
 
-  const access = createAccess(context, provider, inFlight);
+  const access = createAccess(context, provider, inFlight, (demand) =>
+    accessToken(context, demand),
+  );
 
   return {
     get state() {

@@ -24,15 +24,11 @@ export const signInRequired = ({ reason }: Context, cause?: MortiseError): Morti
  * Renews the tokens once for all who ask meanwhile.
  *
  * @param isMet Whether what is held by now will do, should a sibling have renewed it.
- * @param scopes Asks for a token for these alone, beside the session's own.
+ * @param scope Asks for a token for this alone, beside the session's own.
  * @throws {MortiseError} `sign_in_required` when the server refused; everything else keeps the session.
  */
-export async function renew(
-  context: Context,
-  isMet: () => boolean,
-  scopes: string = '',
-): Promise<void> {
-  while (context.renewing && context.renewing.scopes !== scopes) {
+export async function renew(context: Context, isMet: () => boolean, scope?: string): Promise<void> {
+  while (context.renewing && context.renewing.scope !== scope) {
     await context.renewing.done.catch(() => {});
     if (isMet()) return;
   }
@@ -41,13 +37,17 @@ export async function renew(
     throw signInRequired(context);
   }
   context.renewing ??= {
-    scopes,
-    done: run(context, isMet, scopes).finally(() => (context.renewing = null)),
+    scope,
+    done: run(context, isMet, scope).finally(() => (context.renewing = null)),
   };
   return context.renewing.done;
 }
 
-async function run(context: Context, isMet: () => boolean, scopes: string): Promise<void> {
+async function run(
+  context: Context,
+  isMet: () => boolean,
+  scope: string | undefined,
+): Promise<void> {
   const { machine, host, generation, pause } = context;
   const isLate = () => context.generation !== generation;
   // Tokens that are good and only wait to be saved ask nothing of the server.
@@ -62,7 +62,7 @@ async function run(context: Context, isMet: () => boolean, scopes: string): Prom
       try {
         const { held } = context;
         if (held && isUnsaved(context)) await keep(context, held);
-        if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate, scopes);
+        if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate, scope);
       } finally {
         context.hasLock = false;
       }
@@ -93,14 +93,14 @@ async function renewInTurn(
   context: Context,
   isMet: () => boolean,
   isLate: () => boolean,
-  scopes: string,
+  scope: string | undefined,
 ): Promise<void> {
   if (await adoptNewer(context, isLate)) {
     if (!context.held || isMet()) return;
   }
   if (isLate()) return;
   try {
-    await request(context, isLate, scopes);
+    await request(context, isLate, scope);
   } catch (error) {
     if (!isRejection(error) || isLate()) throw error;
     // Perhaps a sibling spent this refresh token first, and has stored the next one.
@@ -110,8 +110,8 @@ async function renewInTurn(
       throw error;
     }
     const { held, host } = context;
-    const isSpent = scopes ? !isMet() : held && !isUsable(held, host.clock);
-    if (held && isSpent) await request(context, isLate, scopes);
+    const isSpent = scope ? !isMet() : held && !isUsable(held, host.clock);
+    if (held && isSpent) await request(context, isLate, scope);
   }
 }
 
@@ -124,12 +124,16 @@ async function adoptNewer(context: Context, isLate: () => boolean): Promise<bool
 }
 
 /** Sends the request that brings new tokens, and keeps what it brings. */
-async function request(context: Context, isLate: () => boolean, scopes: string): Promise<void> {
+async function request(
+  context: Context,
+  isLate: () => boolean,
+  fewer: string | undefined,
+): Promise<void> {
   const { endpoint, provider, held } = context;
   const isService = provider.grant === 'client_credentials';
   const refreshToken = held?.refreshToken ?? null;
   if (refreshToken === null && !isService) throw new MortiseError('invalid_grant', {});
-  const scope = scopes || (isService ? provider.scopes.join(' ') : '');
+  const scope = fewer ?? (isService ? provider.scopes.join(' ') : '');
   const issued = await endpoint.request('refresh', {
     ...(isService
       ? { grant_type: 'client_credentials' }
@@ -137,7 +141,7 @@ async function request(context: Context, isLate: () => boolean, scopes: string):
     ...(scope && { scope }),
   });
   if (isLate()) return endpoint.revoke(issued);
-  if (scopes) await keepNarrowed(context, issued, isLate, scopes);
+  if (fewer) await keepNarrowed(context, issued, isLate, fewer);
   else await keep(context, fromAnswer(context, issued, held));
 }
 
@@ -146,7 +150,7 @@ async function keepNarrowed(
   context: Context,
   issued: Issued,
   isLate: () => boolean,
-  scopes: string,
+  scope: string,
 ): Promise<void> {
   const { held, host, endpoint, narrowed, provider } = context;
   const { accessToken, lifetimeMs, refreshToken, carried } = issued;
@@ -159,12 +163,13 @@ async function keepNarrowed(
     await keep(context, { ...held, refreshToken: next, carried, revision });
   }
   if (isLate()) return endpoint.revoke({ accessToken, refreshToken: null });
-  const asked = scopes.split(' ');
-  if (issued.scopes?.some((scope) => !asked.includes(scope))) {
+  const asked = scope.split(' ');
+  if (issued.scopes?.some((granted) => !asked.includes(granted))) {
+    void endpoint.revoke({ accessToken, refreshToken: null });
     const problem = 'it allows more than was asked for';
     throw new MortiseError('malformed_response', { problem });
   }
-  narrowed.set(scopes, { accessToken, lifetimeMs, receivedAtMs, receivedMonotonicMs, account });
+  narrowed.set(scope, { accessToken, lifetimeMs, receivedAtMs, receivedMonotonicMs, account });
 }
 
 const isRejection = (error: unknown): error is MortiseError<'invalid_grant'> =>

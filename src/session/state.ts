@@ -17,7 +17,7 @@ export type SessionState =
       readonly authorizationUrl: string | null;
       /** Redirects that were no answer to this sign-in: a stray tab, or somebody trying. */
       readonly ignoredRedirects: number;
-      /** Set where the server's own protocol protects the code less than PKCE does: say so to the user. */
+      /** Set where nothing says that the server compares the PKCE verifier: tell the user. */
       readonly weakness?: 'pkce_not_checked';
     }
   /** The code is being exchanged. */
