@@ -152,3 +152,9 @@ export function isMortiseError(error: unknown): error is AnyMortiseError {
     return false; // A getter or a proxy that throws is none of ours.
   }
 }
+
+/** What a part lent by the host throws may say anything; only errors of ours are passed on. */
+export const ourError = (error: unknown): AnyMortiseError =>
+  isMortiseError(error)
+    ? error
+    : new MortiseError('configuration_error', { problem: 'a part lent by the host failed' });

@@ -30,12 +30,14 @@ export type {
 } from './oauth/provider.js';
 export type { AuthorizationRequest } from './oauth/authorization-request.js';
 export type { PluginHost, PluginHostOptions } from './plugins/create-plugin-host.js';
-export type {
-  DefinitionOptions,
-  Definitions,
-  IntegrationDefinition,
-  ProviderFactory,
-} from './plugins/definitions.js';
+export type { Definitions, IntegrationDefinition } from './plugins/definitions.js';
+export type { DefinitionOptions, ProviderFactory } from './plugins/provider-definitions.js';
+export type { SharedSignInOptions } from './plugins/shared-sign-in.js';
+export type { BegunSignIn } from './session/begun-sign-in.js';
+export type { Graphql, GraphqlOptions, GraphqlProblem, GraphqlResult } from './api/graphql.js';
+export type { Listing, PageOptions } from './api/pages.js';
+export type { WalkOptions, WalkStep } from './api/walk.js';
+export type { Pkce } from './oauth/pkce.js';
 export type { Login, LoginStatus } from './plugins/login-status.js';
 export type {
   Assignment,

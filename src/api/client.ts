@@ -1,4 +1,4 @@
-import { isMortiseError, type ErrorCode } from '../errors.js';
+import { MortiseError, isMortiseError, type ErrorCode } from '../errors.js';
 import { exchange, isByteStream, type Answer } from '../http/exchange.js';
 import { abortable, pause, untilStopped, type InFlight } from '../http/guard.js';
 import type { Provider } from '../oauth/provider.js';
@@ -22,6 +22,8 @@ export interface ApiClientOptions {
   /** A valid token; a fresh one in place of `refused`, if one can be had. */
   readonly token: (refused: string | undefined, signal: AbortSignal | undefined) => Promise<string>;
   readonly base: () => string | Promise<string>;
+  /** Changes with every sign-in and sign-out: what one user began is not to go on as another. */
+  readonly generation: () => number;
   readonly hint: (code: ErrorCode, status: number) => string | undefined;
   /** What the platform itself says of a failing answer. */
   readonly readFailure?: Provider['apiFailure'];
@@ -57,6 +59,10 @@ export function createApiClient(
     };
 
     let accessToken = await token(undefined, signal);
+    const generation = options.generation();
+    const checkUser = () => {
+      if (options.generation() !== generation) throw new MortiseError('aborted', {});
+    };
     let isRenewed = false;
     for (let retry = 0; ;) {
       let failure: unknown;
@@ -92,6 +98,7 @@ export function createApiClient(
           // Nothing was done, so once more with a fresh token does no harm, whatever the method.
           isRenewed = true;
           const fresh = await token(accessToken, signal);
+          checkUser();
           if (fresh === accessToken || isStream) throw error;
           accessToken = fresh;
           continue;
@@ -105,6 +112,7 @@ export function createApiClient(
         throw failure;
       }
       await pause(pauseMs(host.crypto, retry++, askedMs), { signal, inFlight, clock: host.clock });
+      checkUser();
     }
   };
 }

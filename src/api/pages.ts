@@ -17,6 +17,9 @@ export function pageSize(limit: number | undefined, usual: number): number {
   });
 }
 
+/** A list of more is one without an end, or nothing for a plug-in. */
+export const MAX_PAGES = 10_000;
+
 const malformed = (problem: string) => new MortiseError('malformed_response', { problem });
 
 export interface CursorPage<Entry> {
@@ -49,6 +52,7 @@ export async function* cursorPages<Entry>(
     // A list that is not whole must not look like one that is.
     if (typeof cursor !== 'string') throw malformed('its cursor is no text');
     if (seen.has(cursor)) throw malformed('its cursor goes round');
+    if (seen.size >= MAX_PAGES) throw malformed('its pages do not end');
     seen.add(cursor);
   }
 }

@@ -1,14 +1,15 @@
 import { MortiseError } from '../errors.js';
 import { readJsonText, type Answer } from '../http/exchange.js';
 import type { ApiRequest, ApiResponse } from './request.js';
-import { countBytes, quietly, readLength } from './wire.js';
+import { quietly } from '../http/quietly.js';
+import { countBytes, readLength } from './wire.js';
 
 /** What `json`, `text` and `bytes` hold in memory at most; `stream` has no limit. */
 const MAX_BYTES = 32 << 20;
 
 export function toApiResponse(answer: Answer, request: ApiRequest): ApiResponse {
   const { body, json } = request;
-  const onProgress = quietly(request.onProgress);
+  const onProgress = request.onProgress && quietly(request.onProgress);
   const { status, headers } = answer;
   // After decoding, the length of a compressed body says nothing.
   const totalBytes = headers.get('content-encoding')

@@ -1,4 +1,4 @@
-import { MortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
+import { MortiseError, isMortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
 import type { Answer } from '../http/exchange.js';
 import type { Provider } from '../oauth/provider.js';
 import { readScope } from '../oauth/refusal.js';
@@ -15,7 +15,10 @@ export async function readFailureOf(
   accessToken: string,
   { readFailure }: { readonly readFailure?: Provider['apiFailure'] },
 ): Promise<AnyMortiseError | 'token refused' | undefined> {
-  const bytes = await answer.bytes(MAX_FAILURE_BYTES).catch(() => new Uint8Array());
+  const bytes = await answer.bytes(MAX_FAILURE_BYTES).catch((error: unknown) => {
+    if (isMortiseError(error) && error.code === 'aborted') throw error;
+    return new Uint8Array();
+  });
   const text = new TextDecoder().decode(bytes).replaceAll(accessToken, '…');
   return readFailure?.({
     status: answer.status,

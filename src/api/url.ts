@@ -1,5 +1,5 @@
 import { MortiseError } from '../errors.js';
-import { isSecure, parseUrl } from '../oauth/endpoint.js';
+import { isSecure, parseUrl, withoutLastSlashes } from '../oauth/endpoint.js';
 import type { ApiRequest } from './request.js';
 
 /** A way up beside an encoded slash: part of a segment here, but not for a server that decodes once. */
@@ -29,7 +29,7 @@ export function pathSegment(id: string): string {
  */
 export function apiUrl(root: URL, path: string, query: ApiRequest['query']): string {
   const isAbsolute = /^[a-z][a-z\d+.-]*:|^[\\/]{2}/i.test(path);
-  const folder = root.pathname.replace(/\/*$/, '/');
+  const folder = `${withoutLastSlashes(root.pathname)}/`;
   // Nothing to append leaves the base as it is, without a slash it may not have.
   const joined = path.startsWith('?') ? root.pathname + path : folder + path.replace(/^\//, '');
   const url = parseUrl(isAbsolute || !path ? path : root.origin + joined, root.href);

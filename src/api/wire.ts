@@ -1,5 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { isByteStream } from '../http/exchange.js';
+import { quietly } from '../http/quietly.js';
 import type { ByteStream, HttpRequest } from '../ports/index.js';
 import type { ApiRequest, Progress } from './request.js';
 import { apiUrl } from './url.js';
@@ -30,24 +31,12 @@ export function toWire(base: URL, request: ApiRequest): Omit<HttpRequest, 'signa
     headers[name.toLowerCase()] = value;
   }
   const url = apiUrl(base, path, query);
-  const onProgress = quietly(request.onProgress);
+  const onProgress = request.onProgress && quietly(request.onProgress);
   const watched = body && onProgress ? counted(body, onProgress, headers) : body;
   return { method, url, headers, body: watched };
 }
 
 type OnProgress = (progress: Progress) => void;
-
-/** A listener that throws is its author's business: the transfer goes on. */
-export function quietly(listener: OnProgress | undefined): OnProgress | undefined {
-  if (!listener) return undefined;
-  return (progress) => {
-    try {
-      listener(progress);
-    } catch {
-      // Nowhere to report it.
-    }
-  };
-}
 
 function toJson(value: unknown): string | undefined {
   try {

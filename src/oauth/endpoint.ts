@@ -58,10 +58,17 @@ export function parseServerUrl(text: unknown, what = 'serverUrl'): URL {
   });
 }
 
+/** In steps, for a regular expression would take the square of the length over an address made of slashes. */
+export function withoutLastSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end -= 1;
+  return text.slice(0, end);
+}
+
 /** The same without a slash at its end, to append paths to. @throws {MortiseError} `configuration_error`. */
 export function parseServerRoot(text: unknown, what?: string): string {
   const { origin, pathname } = parseServerUrl(text, what);
-  return origin + pathname.replace(/\/+$/, '');
+  return withoutLastSlashes(origin + pathname);
 }
 
 /**

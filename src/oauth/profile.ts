@@ -97,8 +97,7 @@ export function fromProfile(profile: Profile, options: ProfileOptions): Provider
       ...(clients.confidential && { clientAuthentication: clients.confidential.secret }),
       ...((pkce === 'unknown' || pkce === 'not sent') && { pkce: 'not checked' as const }),
     },
-    // None of the documents says that a token for fewer scopes can be had.
-    dialect: { ...dialect, fewerScopes: 'not offered' },
+    dialect: dialect ?? {},
     ...(authorizationParameters && { authorizationParameters }),
     ...(hints && { hints }),
     ...(apiFailure && { apiFailure }),

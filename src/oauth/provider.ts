@@ -46,8 +46,8 @@ export interface Dialect {
   };
   /** Form-encode id and secret before Base64 (RFC 6749 section 2.3.1), or take them as they are. */
   readonly basicCredentials?: 'as they are';
-  /** Nothing says that a token for fewer scopes can be had (RFC 6749 sections 4.4.2 and 6). */
-  readonly fewerScopes?: 'not offered';
+  /** A token for fewer scopes can be had (RFC 6749 sections 4.4.2 and 6). Not said, it is refused. */
+  readonly fewerScopes?: 'offered';
 }
 
 /** Parameters by their names in RFC 6749 and 7636. */

@@ -1,16 +1,12 @@
 import { MortiseError } from '../errors.js';
 import type { Host } from '../ports/index.js';
-import {
-  isName,
-  readDefinitions,
-  type DefinitionOptions,
-  type Definitions,
-} from './definitions.js';
-import type { Login } from './login-status.js';
 import type { Session } from '../session/create-session.js';
-import type { Plugin } from './plugin.js';
+import { isName, readDefinitions, type Definitions } from './definitions.js';
+import type { Login } from './login-status.js';
+import type { Integration, Plugin, PluginContext } from './plugin.js';
+import type { DefinitionOptions } from './provider-definitions.js';
 import { createSlot, type ActivePlugin } from './running-plugin.js';
-import { shareIntegration } from './shared-integration.js';
+import { lendScopes, shareIntegration } from './shared-integration.js';
 
 /** How long a plug-in may take to activate. */
 const ACTIVATE_TIMEOUT_MS = 30_000;
@@ -52,7 +48,9 @@ export interface PluginHost {
  */
 export function createPluginHost(options: PluginHostOptions): PluginHost {
   const { host, account = 'default', activateTimeoutMs = ACTIVATE_TIMEOUT_MS } = options;
-  const definitions = readDefinitions(options.integrations, options);
+  const definitions = readDefinitions(options.integrations, options, (integration) =>
+    tryOut(host, integration),
+  );
   const integrations = new Map(
     definitions.map((each) => [each.name, shareIntegration(host, each, account)]),
   );
@@ -62,7 +60,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   return {
     async activate(plugin) {
       if (closing) throw new MortiseError('aborted', {});
-      const { name } = checkPlugin(plugin);
+      const checked = checkPlugin(plugin);
+      const { name } = checked;
       if (active.has(name)) throw bad(`a plug-in called ${name} is running already`);
       const slot = createSlot({
         host,
@@ -72,7 +71,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         onEnd: () => void active.delete(name),
       });
       active.set(name, slot);
-      await slot.start(plugin);
+      await slot.start(checked);
       return slot;
     },
     login(name) {
@@ -104,16 +103,39 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   };
 }
 
+/** Makes what plug-ins would be given, and drops it. @throws {MortiseError} */
+function tryOut(host: Host, integration: Integration): void {
+  const shared = shareIntegration(host, integration, '');
+  for (const plugin of integration.plugins) lendScopes(shared, plugin);
+}
+
 const bad = (problem: string): MortiseError => new MortiseError('configuration_error', { problem });
 
-/** A plug-in is somebody else's code: what it says of itself is looked at before it runs. */
+/**
+ * A plug-in is somebody else's code: each thing it says of itself is read once, checked, and never asked again.
+ *
+ * @throws {MortiseError} `configuration_error`.
+ */
 function checkPlugin(plugin: unknown): Plugin {
-  const { name, version, integrations, activate } = Object(plugin) as Partial<Plugin>;
+  const given = Object(plugin) as Partial<Plugin>;
+  const { name, version, integrations, activate, deactivate } = given;
   if (!isName(name)) throw bad('a plug-in’s name must be a text of 1 to 100 characters');
   if (!isName(version)) throw bad('a plug-in’s version must be a text such as 1.0.0');
   if (typeof activate !== 'function') throw bad('a plug-in’s activate must be a function');
-  if (integrations !== undefined && !(Array.isArray(integrations) && integrations.every(isName))) {
+  if (deactivate !== undefined && typeof deactivate !== 'function') {
+    throw bad('a plug-in’s deactivate must be a function');
+  }
+  const names: readonly unknown[] | undefined = Array.isArray(integrations)
+    ? [...integrations]
+    : undefined;
+  if (integrations !== undefined && !names?.every(isName)) {
     throw bad('a plug-in’s integrations must be a list of names');
   }
-  return plugin as Plugin;
+  return Object.freeze({
+    name,
+    version,
+    ...(names && { integrations: names as readonly string[] }),
+    activate: (context: PluginContext) => activate.call(given, context),
+    ...(deactivate && { deactivate: () => deactivate.call(given) }),
+  });
 }

@@ -1,6 +1,7 @@
 import { MortiseError, isMortiseError, type ConfigurationProblem } from '../errors.js';
 import type { Provider } from '../oauth/provider.js';
 import type { Assignment, Integration } from './plugin.js';
+import { readProvider, type DefinitionOptions, type Report } from './provider-definitions.js';
 
 /**
  * Integrations made in code, or the content of a file (`integrations.schema.json` is its JSON Schema): its list,
@@ -20,22 +21,11 @@ export interface IntegrationDefinition {
   readonly plugins: readonly Assignment[];
 }
 
-export interface DefinitionOptions {
-  /** The factories a file may name: only those are bundled. */
-  readonly providers?: Readonly<Record<string, ProviderFactory>>;
-  /** Finds a secret by its name, such as that of an environment variable. */
-  readonly secret?: (name: string) => string | undefined;
-}
-
-// Each factory checks what it is given; no more is known here of what each wants.
-export type ProviderFactory = (options: never) => Provider;
-
-type Report = (path: string, problem: string, remedy: string) => void;
-
 /** @throws {MortiseError} `configuration_error` with every problem there is. */
 export function readDefinitions(
   definitions: unknown,
   options: DefinitionOptions,
+  tryOut: (integration: Integration) => void,
 ): readonly Integration[] {
   const problems: ConfigurationProblem[] = [];
   const report: Report = (path, problem, remedy) => problems.push({ path, problem, remedy });
@@ -43,10 +33,19 @@ export function readDefinitions(
     ? definitions
     : (Object(definitions) as { integrations?: unknown }).integrations;
   const found: Integration[] = [];
+  if (list !== definitions) {
+    const {
+      integrations: _,
+      $schema: __,
+      ...rest
+    } = Object(definitions) as Record<string, unknown>;
+    onlyKnown(rest, [], '', report);
+  }
   if (Array.isArray(list)) {
     list.forEach((entry: unknown, index) => {
       const read = readIntegration(entry, `integrations[${index}]`, options, report);
       if (!read) return;
+      tried(read, `integrations[${index}]`, tryOut, report);
       if (found.some(({ name }) => name === read.name)) {
         const remedy = 'Give each integration a name of its own.';
         report(`integrations[${index}].name`, `${read.name} is used twice`, remedy);
@@ -60,6 +59,32 @@ export function readDefinitions(
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   const problem = `${first.path} ${first.problem}${more}`;
   throw new MortiseError('configuration_error', { problem, problems }, { hint: first.remedy });
+}
+
+/** What only shows when it is put to use: a secret where none can be kept, scopes nobody can have. */
+function tried(
+  integration: Integration,
+  path: string,
+  tryOut: (integration: Integration) => void,
+  report: Report,
+): void {
+  const { name, provider, plugins } = integration;
+  const attempt = (part: readonly Assignment[], at: string) => {
+    try {
+      tryOut({ name, provider, plugins: part });
+      return true;
+    } catch (error) {
+      const { problem } = isMortiseError(error) ? (error.details as { problem?: string }) : {};
+      report(
+        at,
+        `cannot be used: ${problem ?? 'the provider failed'}`,
+        'Change it, or take it out.',
+      );
+      return false;
+    }
+  };
+  if (!attempt([], path)) return;
+  plugins.forEach((plugin, index) => attempt([plugin], `${path}.plugins[${index}]`));
 }
 
 /** A text of 1 to 100 characters, not blank at its ends. */
@@ -86,8 +111,9 @@ function readIntegration(
     : undefined;
 }
 
+/** Nothing that a file can hold is one: it has functions. */
 const isProvider = (value: unknown): value is Provider =>
-  typeof value === 'object' && value !== null && 'dialect' in value && 'api' in value;
+  typeof Object(value).api === 'function' && typeof Object(value).dialect === 'object';
 
 function onlyKnown(
   rest: Readonly<Record<string, unknown>>,
@@ -97,7 +123,7 @@ function onlyKnown(
 ): boolean {
   const strange = Object.keys(rest).filter((key) => !known.includes(key));
   for (const key of strange) {
-    report(`${path}.${key}`, 'is not known', 'Check its spelling, or take it out.');
+    report(path ? `${path}.${key}` : key, 'is not known', 'Check its spelling, or take it out.');
   }
   return strange.length === 0;
 }
@@ -120,69 +146,10 @@ function readAssignments(plugins: unknown, path: string, report: Report): boolea
     const isTwice = seen.has(called);
     seen.add(called);
     if (typeof plugin === 'string') return isTwice;
-    const isList = scopes === undefined || (Array.isArray(scopes) && scopes.every(isName));
+    const isList =
+      scopes === undefined || (Array.isArray(scopes) && scopes.length > 0 && scopes.every(isName));
     if (!isList) report(`${at}.scopes`, 'is no list of scopes', 'List scopes, or take it out.');
     return !onlyKnown(rest, [], at, report) || !isList || isTwice;
   });
   return wrong.length === 0;
-}
-
-function readProvider(
-  name: unknown,
-  given: unknown,
-  path: string,
-  { providers = {}, secret }: DefinitionOptions,
-  report: Report,
-): Provider | undefined {
-  const known = Object.keys(providers);
-  const factory = known.includes(String(name)) ? providers[String(name)] : undefined;
-  if (!factory) {
-    const choice = known.length > 0 ? `Write one of: ${known.join(', ')}.` : 'Pass providers.';
-    report(`${path}.provider`, 'is no provider this program knows', choice);
-    return undefined;
-  }
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    report(`${path}.options`, 'is missing', `Write what ${String(name)} takes, such as clientId.`);
-    return undefined;
-  }
-  const options = findSecrets(given, `${path}.options`, secret, report);
-  if (!options) return undefined;
-  try {
-    return (factory as (options: object) => Provider)(options);
-  } catch (error) {
-    const problem =
-      isMortiseError(error) && error.code === 'configuration_error'
-        ? error.details.problem
-        : 'cannot be used';
-    // Most problems begin with the option they are about.
-    const option = /^(?!(?:an?|it|the|there) )[a-z]\w*(?= (?:is|are|must|has|have) )/.exec(
-      problem,
-    )?.[0];
-    const place = option ? `.options.${option}` : '.options';
-    const rest = option ? problem.slice(option.length).trim() : problem;
-    report(path + place, rest, `See what ${String(name)} takes.`);
-    return undefined;
-  }
-}
-
-/** Options with the secrets that are named in them. */
-function findSecrets(
-  options: object,
-  path: string,
-  secret: DefinitionOptions['secret'],
-  report: Report,
-): object | undefined {
-  let isWhole = true;
-  const entries = Object.entries(options).map(([key, value]: [string, unknown]) => {
-    const { secret: name, ...rest } = Object(value) as Record<string, unknown>;
-    const isReference =
-      typeof value === 'object' && typeof name === 'string' && Object.keys(rest).length === 0;
-    if (!isReference) return [key, value] as const;
-    const found = secret?.(name);
-    if (typeof found === 'string' && found !== '') return [key, found] as const;
-    report(`${path}.${key}`, `names the secret ${name}, which is not there`, 'Set that secret.');
-    isWhole = false;
-    return [key, undefined] as const;
-  });
-  return isWhole ? Object.fromEntries(entries) : undefined;
 }

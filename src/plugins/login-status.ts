@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3';
 import type { SignedOutReason } from '../errors.js';
+import { quietly } from '../http/quietly.js';
 import type { ApiSend, Provider } from '../oauth/provider.js';
 import type { Session } from '../session/create-session.js';
 import type { SessionState } from '../session/state.js';
@@ -16,6 +17,8 @@ export type LoginStatus =
       readonly name: 'signingIn';
       readonly authorizationUrl: string | null;
       readonly window: 'open' | 'lost';
+      /** As in the session's state: say it beside the button. */
+      readonly weakness?: 'pkce_not_checked';
     }
   /** `user` is `null` without a user, and until the platform has said the name. */
   | { readonly name: 'ready'; readonly user: string | null };
@@ -42,7 +45,7 @@ export function watchLogin(session: Session<AnyApi>, provider: Provider): Login 
     const next: LoginStatus =
       isUnread && seen.name === 'starting' ? { name: 'needsSignIn', reason: 'never' } : seen;
     if (isSame(status, next)) return;
-    status = next;
+    status = Object.freeze(next);
     events.emit('status', status);
   };
   const askName = () => {
@@ -61,6 +64,8 @@ export function watchLogin(session: Session<AnyApi>, provider: Provider): Login 
   };
   session.onChange(({ event }) => {
     isUnread = event === 'storeFailed';
+    // Perhaps of another user, whom another process has signed in.
+    if (event === 'tokensIssued' || event === 'sessionFound') asked = null;
     if (!/^(signedIn|refreshing|degraded)$/.test(session.state.name)) {
       user = null;
       asked = null;
@@ -73,13 +78,7 @@ export function watchLogin(session: Session<AnyApi>, provider: Provider): Login 
       return status;
     },
     onStatus(listener) {
-      const guarded = (next: LoginStatus) => {
-        try {
-          listener(next);
-        } catch {
-          // Its author's business: the others hear of it all the same.
-        }
-      };
+      const guarded = quietly(listener);
       events.on('status', guarded);
       askName();
       return () => void events.off('status', guarded);
@@ -95,8 +94,8 @@ function statusOf(state: SessionState, provider: Provider, user: string | null):
     case 'restoring':
       return { name: 'starting' };
     case 'authorizing': {
-      const { authorizationUrl, window } = state;
-      return { name: 'signingIn', authorizationUrl, window };
+      const { authorizationUrl, window, weakness } = state;
+      return { name: 'signingIn', authorizationUrl, window, ...(weakness && { weakness }) };
     }
     case 'exchanging':
       return { name: 'signingIn', authorizationUrl: null, window: 'open' };

@@ -1,9 +1,9 @@
 import type { ApiSend, Provider } from '../oauth/provider.js';
 import type { AccessTokenOptions } from '../session/access-token.js';
 import type { StateChange } from '../session/machine.js';
-import type { SignInOptions } from '../session/sign-in.js';
 import type { SessionState } from '../session/state.js';
 import type { LoginStatus } from './login-status.js';
+import type { SharedSignInOptions } from './shared-sign-in.js';
 
 type AnyApi = { request: ApiSend };
 
@@ -44,9 +44,7 @@ export interface IntegrationHandle<Api = AnyApi> {
   /** Called with every change of `status`; also when the user's name is known at last. */
   onStatus(listener: (status: LoginStatus) => void): () => void;
   /** Plug-ins that sign in at once share one sign-in; it goes on for those who stay. */
-  signIn(options?: SignInOptions): Promise<void>;
-  /** Takes the address or code that the user pasted, while a sign-in waits. */
-  completeSignIn(text: string): Promise<void>;
+  signIn(options?: SharedSignInOptions): Promise<void>;
   /** For all plug-ins that use the integration. */
   signOut(): Promise<void>;
   /** @throws {MortiseError} `sign_in_required`: show the button. */

@@ -73,8 +73,9 @@ export function createSlot(
     await limited(host.clock, DEACTIVATE_TIMEOUT_MS, createInFlight(), goodbye).catch(() => {});
   };
   const end = () => {
+    // The name is free once: by now it may be another's.
+    if (!isEnded) onEnd();
     isEnded = true;
-    onEnd();
   };
   return {
     get name() {
@@ -95,8 +96,8 @@ export function createSlot(
           throw error;
         }
       }),
-    replace: async (next) => {
-      check(next);
+    replace: async (plugin) => {
+      const next = check(plugin);
       if (next.name !== shown?.name) {
         const problem = 'a plug-in is replaced by one of the same name';
         throw new MortiseError('configuration_error', { problem });
@@ -128,8 +129,10 @@ function begin(
   { host, integrations, timeoutMs }: SlotOptions,
 ): Run & { readonly done: Promise<void> } {
   const controller = new AbortController();
+  // Not the plug-in's own signal, on which it could keep others from hearing.
+  const ending = new AbortController();
   const inFlight = createInFlight();
-  const lease: Lease = { plugin: plugin.name, inFlight, signal: controller.signal };
+  const lease: Lease = { plugin: plugin.name, inFlight, signal: ending.signal };
   const handles = new Map<string, IntegrationHandle>();
   const context: PluginContext = {
     signal: controller.signal,
@@ -146,6 +149,7 @@ function begin(
     done: activated.then(() => {}),
     stop() {
       stopAll(inFlight);
+      ending.abort();
       controller.abort();
     },
   };

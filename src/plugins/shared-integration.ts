@@ -1,11 +1,11 @@
 import { MortiseError } from '../errors.js';
 import { untilStopped, type InFlight } from '../http/guard.js';
 import type { Host } from '../ports/index.js';
-import { createSession, type Session } from '../session/create-session.js';
-import type { SignInOptions } from '../session/sign-in.js';
+import { createSession, encodePart, type Session } from '../session/create-session.js';
+import type { SessionState } from '../session/state.js';
 import { watchLogin, type Login } from './login-status.js';
 import type { Assignment, Integration, IntegrationHandle } from './plugin.js';
-import { shareSignIn } from './shared-sign-in.js';
+import { shareSignIn, type SharedSignInOptions } from './shared-sign-in.js';
 
 /** One session that all plug-ins share which an integration is assigned to. */
 export interface SharedIntegration {
@@ -13,7 +13,7 @@ export interface SharedIntegration {
   readonly plugins: readonly Assignment[];
   readonly session: Session<IntegrationHandle['api']>;
   readonly login: Login;
-  readonly signIn: (options: SignInOptions) => Promise<void>;
+  readonly signIn: (options: SharedSignInOptions) => Promise<void>;
 }
 
 /** @throws {MortiseError} `configuration_error` for a client secret where it cannot be kept. */
@@ -22,9 +22,13 @@ export function shareIntegration(
   { name, provider, plugins }: Integration,
   account: string,
 ): SharedIntegration {
-  const session = createSession({ host, provider, account: `${name}/${account}` });
+  const session = createSession({
+    host,
+    provider,
+    account: [name, account].map(encodePart).join('/'),
+  });
   const login = watchLogin(session, provider);
-  return { name, plugins, session, login, signIn: shareSignIn(session) };
+  return { name, plugins, session, login, signIn: shareSignIn(session, host.clock) };
 }
 
 /** What one plug-in has taken, all of it released by `inFlight` and `signal`. */
@@ -44,13 +48,19 @@ export function lend(
   { plugin, inFlight, signal }: Lease,
 ): IntegrationHandle {
   const assignment = plugins.find((each) => nameOf(each) === plugin);
-  const scopes = typeof assignment === 'object' ? assignment.scopes : undefined;
-  const access = session.share({ scopes, signal });
+  const access = session.share({ scopes: scopesOf(assignment), signal });
   session.restore().catch(() => {}); // Told as a change of the session.
-  const alive = <T>(start: () => Promise<T>): Promise<T> =>
-    inFlight.isClosed
-      ? Promise.reject(new MortiseError('aborted', {}))
-      : untilStopped(start(), inFlight);
+  let last: SessionState = session.state;
+  inFlight.stops.add(() => (last = session.state));
+  const alive = <T>(start: () => Promise<T>): Promise<T> => {
+    if (inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
+    try {
+      return untilStopped(start(), inFlight);
+    } catch {
+      const problem = 'an option is of the wrong type';
+      return Promise.reject(new MortiseError('configuration_error', { problem }));
+    }
+  };
   /** Ends with the plug-in, should it not be ended by itself. */
   const listen = (subscribe: () => () => void): (() => void) => {
     if (inFlight.isClosed) return () => {};
@@ -65,7 +75,8 @@ export function lend(
   return {
     name,
     get state() {
-      return session.state;
+      // What comes after is nothing for it any more.
+      return inFlight.isClosed ? last : session.state;
     },
     get status() {
       return login.status;
@@ -73,7 +84,6 @@ export function lend(
     onChange: (listener) => listen(() => session.onChange(listener)),
     onStatus: (listener) => listen(() => login.onStatus(listener)),
     signIn: (options = {}) => alive(() => signInFor(signIn, options, signal)),
-    completeSignIn: (text) => alive(() => session.completeSignIn(text)),
     signOut: () => alive(() => session.signOut()),
     getAccessToken: (options) => access.getAccessToken(options),
     api: access.api,
@@ -83,7 +93,7 @@ export function lend(
 /** The plug-in's own signal ends the waiting, and so does its end. */
 function signInFor(
   signIn: SharedIntegration['signIn'],
-  options: SignInOptions,
+  options: SharedSignInOptions,
   end: AbortSignal,
 ): Promise<void> {
   const both = new AbortController();
@@ -95,6 +105,16 @@ function signInFor(
   const done = signIn({ ...options, signal: both.signal });
   done.then(free, free);
   return done;
+}
+
+const scopesOf = (assignment: Assignment | undefined): readonly string[] | undefined =>
+  typeof assignment === 'object' ? assignment.scopes : undefined;
+
+/** Whether the scopes of an assignment can be had. @throws {MortiseError} `configuration_error`. */
+export function lendScopes({ session }: SharedIntegration, assignment: Assignment): void {
+  const over = new AbortController();
+  session.share({ scopes: scopesOf(assignment), signal: over.signal });
+  over.abort();
 }
 
 export const nameOf = (assignment: Assignment): string =>

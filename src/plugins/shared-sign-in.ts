@@ -1,6 +1,15 @@
+import { MortiseError } from '../errors.js';
 import { abortable } from '../http/guard.js';
+import type { Clock } from '../ports/index.js';
 import type { Session } from '../session/create-session.js';
-import type { SignInOptions } from '../session/sign-in.js';
+import { SIGN_IN_TIMEOUT_MS } from '../session/sign-in.js';
+
+/** Of one who waits; others wait as long as they like. */
+export interface SharedSignInOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How long this one waits. Default 300,000; nobody waits longer than that or the first one's. */
+  readonly timeoutMs?: number;
+}
 
 /** A sign-in under way, and how many still wait for it. */
 interface Pending {
@@ -15,32 +24,52 @@ interface Pending {
  */
 export function shareSignIn(
   session: Pick<Session<unknown>, 'signIn'>,
-): (options: SignInOptions) => Promise<void> {
+  clock: Clock,
+): (options: SharedSignInOptions) => Promise<void> {
   let pending: Pending | null = null;
-  return ({ signal, ...options }) => {
-    if (signal?.aborted) return session.signIn({ signal });
-    let mine = pending;
-    if (!mine || options.whilePending === 'restart') {
-      const controller = new AbortController();
-      const done = session.signIn({ ...options, signal: controller.signal });
-      const begun: Pending = { done, controller, waiting: 0 };
-      const forget = () => {
-        if (pending === begun) pending = null;
-      };
-      done.then(forget, forget);
-      mine = begun;
-      pending = begun;
-    }
-    const { controller, done } = mine;
-    const joined = mine;
-    joined.waiting += 1;
-    const leave = () => {
-      joined.waiting -= 1;
-      if (joined.waiting === 0) controller.abort();
+
+  function begin(timeoutMs: number): Pending {
+    const controller = new AbortController();
+    const { signal } = controller;
+    // One that everybody has left may still be closing its port.
+    const done = session.signIn({ signal, timeoutMs, whilePending: 'restart' });
+    const begun: Pending = { done, controller, waiting: 0 };
+    const forget = () => {
+      if (pending === begun) pending = null;
     };
-    const free = () => signal?.removeEventListener('abort', leave);
+    done.then(forget, forget);
+    return begun;
+  }
+
+  return ({ signal, timeoutMs = SIGN_IN_TIMEOUT_MS }) => {
+    if (signal?.aborted) return session.signIn({ signal });
+    if (!(timeoutMs > 0)) return session.signIn({ timeoutMs });
+    const joined = pending ?? begin(Math.max(timeoutMs, SIGN_IN_TIMEOUT_MS));
+    pending = joined;
+    joined.waiting += 1;
+    const own = new AbortController();
+    let isLate = false;
+    const leave = () => {
+      if (own.signal.aborted) return;
+      own.abort();
+      joined.waiting -= 1;
+      if (joined.waiting > 0) return;
+      if (pending === joined) pending = null;
+      joined.controller.abort();
+    };
+    const stopTimer = clock.after(timeoutMs, () => {
+      isLate = true;
+      leave();
+    });
     signal?.addEventListener('abort', leave);
-    done.then(free, free);
-    return abortable(done, signal, 'sign_in_cancelled');
+    const free = () => {
+      stopTimer();
+      signal?.removeEventListener('abort', leave);
+    };
+    joined.done.then(free, free);
+    return abortable(joined.done, own.signal, 'sign_in_cancelled').catch((error: unknown) => {
+      free();
+      throw isLate ? new MortiseError('sign_in_timeout', { timeoutMs }) : error;
+    });
   };
 }

@@ -107,7 +107,7 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
       revocationEndpoint: `${authentication}/revoke`,
       userinfoEndpoint,
     },
-    dialect: { basicCredentials: 'as they are' },
+    dialect: { basicCredentials: 'as they are', fewerScopes: 'offered' },
     protocol: { refusal },
     hints,
     apiFailure: (failure) => apiFailure(failure, hints),

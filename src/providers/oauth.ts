@@ -1,6 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { checkClient } from '../oauth/client-options.js';
-import { checkEndpoint } from '../oauth/endpoint.js';
+import { checkEndpoint, checkRedirectUris } from '../oauth/endpoint.js';
 import { discoverMetadata } from '../oauth/metadata.js';
 import type { ApiSend, Provider, ServerMetadata } from '../oauth/provider.js';
 import type { RedirectRule } from '../ports/index.js';
@@ -48,6 +48,7 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   const client = checkClient(options);
   if (apiBaseUrl !== undefined) checkEndpoint(apiBaseUrl, 'apiBaseUrl');
+  if (redirect !== undefined) checkRedirect(redirect);
   const fixed = 'tokenEndpoint' in options ? readFixed(options) : undefined;
   const issuer = fixed ? '' : checkEndpoint(options.issuer, 'issuer');
   if (issuer.includes('?')) throw fail('issuer has a query');
@@ -60,7 +61,7 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
     redirect: redirect ?? { loopback: '127.0.0.1', path: '/callback', ports: 'any' },
     server: fixed?.tokenEndpoint ?? issuer,
     metadata: fixed ?? ((readDocument) => discoverMetadata(issuer, readDocument, endpointHosts)),
-    dialect: {},
+    dialect: { fewerScopes: 'offered' },
     ...(authorizationParameters && { authorizationParameters }),
     api({ connect, metadata }) {
       const request = connect(async () => {
@@ -90,4 +91,19 @@ function readFixed(options: FixedOptions): ServerMetadata {
     revocationEndpoint:
       revocationEndpoint && checkEndpoint(revocationEndpoint, 'revocationEndpoint'),
   };
+}
+
+function checkRedirect(redirect: RedirectRule): void {
+  if (Array.isArray(redirect)) return void checkRedirectUris(redirect);
+  const { loopback, path, ports } = Object(redirect) as Record<string, unknown>;
+  const isPort = (port: unknown) =>
+    Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
+  const isRule =
+    /^(127\.0\.0\.1|localhost)$/.test(String(loopback)) &&
+    typeof path === 'string' &&
+    /^(\/.*)?$/.test(path) &&
+    (ports === 'any' || (Array.isArray(ports) && ports.length > 0 && ports.every(isPort)));
+  if (isRule) return;
+  const problem = 'redirect must be a list of addresses, or { loopback, path, ports }';
+  throw new MortiseError('configuration_error', { problem });
 }

@@ -87,7 +87,7 @@ export function opencde(options: OpencdeOptions): Provider<OpencdeApi> {
     redirect: checkRedirectUris(options.redirectUris),
     server: server.root,
     metadata: (readDocument) => findEndpoints(server, readDocument),
-    dialect: { fewerScopes: 'not offered' },
+    dialect: {},
     apiFailure,
     api({ connect, readDocument }) {
       const bcf = connect(() => bcfBase(server, readDocument));

@@ -111,7 +111,6 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
       denialParameter: 'denied',
       tokenType: 'optional',
       tokenNames: { accessToken: 'token', refreshToken: 'refreshToken' },
-      fewerScopes: 'not offered',
     },
     protocol: protocolOf(origin, appId, appSecret),
     hints,
@@ -135,7 +134,11 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
               const page = userIn(data)?.projects;
               // A page that failed must not look like the end of the list.
               if (!page && errors.length > 0) throw graphqlError(errors, meanings);
-              return page ?? { items: [], cursor: null };
+              const found = page ?? { items: [], cursor: null };
+              if (Array.isArray(found.items) && !found.items.every(isProject)) {
+                throw new MortiseError('malformed_response', { problem: 'a project has no id' });
+              }
+              return found;
             }),
           ),
       };
@@ -149,6 +152,8 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
 
 type Answer<User> = { readonly activeUser?: User | null };
 type Projects = { readonly projects?: CursorPage<SpeckleProject> | null };
+
+const isProject = (entry: unknown): boolean => typeof Object(entry).id === 'string';
 
 /** `null` when the token belongs to nobody. */
 function userIn<User>({ activeUser }: Answer<User>): User | null {

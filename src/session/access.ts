@@ -1,7 +1,7 @@
 import { createApiClient } from '../api/client.js';
 import { MortiseError } from '../errors.js';
 import { createInFlight, stopAll, untilStopped, type InFlight } from '../http/guard.js';
-import type { ApiSend, Provider } from '../oauth/provider.js';
+import type { ApiSend, Provider, ReadDocument } from '../oauth/provider.js';
 import { accessToken, type AccessTokenOptions, type TokenDemand } from './access-token.js';
 import { accountNumber, type Context } from './context.js';
 
@@ -39,10 +39,17 @@ export function createAccess<Api extends { request: ApiSend }>(
       inFlight,
       base: typeof base === 'string' ? () => base : oncePerSignIn(context, base),
       token: (refused, signal) => token({ refused, signal }),
+      generation: () => context.generation,
       hint: (code, status) => provider.hints?.(code, 'api', status),
       readFailure: provider.apiFailure,
     });
-  const { metadata, readDocument } = endpoint;
+  /** What needs no token ends with the access, too. */
+  const whileOpen = async <T>(start: () => Promise<T>): Promise<T> => {
+    if (inFlight.isClosed) throw new MortiseError('aborted', {});
+    return untilStopped(start(), inFlight);
+  };
+  const metadata = () => whileOpen(endpoint.metadata);
+  const readDocument: ReadDocument = (url) => whileOpen(() => endpoint.readDocument(url));
   return {
     getAccessToken: (options) => token(options ?? ANY),
     api: provider.api({ connect, metadata, readDocument }),
@@ -98,7 +105,7 @@ function fewer(
     throw fail('scopes must be among those the provider asks for');
   }
   if (own.every((scope) => scopes.includes(scope))) return undefined;
-  if (dialect.fewerScopes) throw fail('the platform gives no token for fewer scopes');
+  if (dialect.fewerScopes !== 'offered') throw fail('the platform gives no token for fewer scopes');
   return scopes.join(' ');
 }
 

@@ -1,12 +1,11 @@
-import { MortiseError } from '../errors.js';
+import { MortiseError, ourError } from '../errors.js';
 import { within } from '../http/guard.js';
 import { readAuthorizationCode } from '../oauth/authorization-response.js';
 import type { RedirectOutcome, UserAgentVisit, VisitRequest } from '../ports/index.js';
-import { authorize, type Authorization } from './authorization.js';
+import { authorize, weaknessOf, type Authorization } from './authorization.js';
 import type { Attempt, Context } from './context.js';
 import { backToBefore, issue } from './issue.js';
 import { readPasted } from './pasted.js';
-import { ourError } from './renew.js';
 import { restore } from './restore.js';
 import type { AuthorizingState } from './state.js';
 
@@ -144,8 +143,7 @@ export function startAttempt(
     if (isOver()) return;
     expected = made;
     const { authorizationUrl, server } = made;
-    const isWeaker = server.pkce === 'not checked';
-    shown = { ...shown, authorizationUrl, ...(isWeaker && { weakness: 'pkce_not_checked' }) };
+    shown = { ...shown, authorizationUrl, ...weaknessOf(server) };
     machine.dispatch('addressReady', shown);
     await visit.navigate(authorizationUrl).catch((error: unknown) => {
       if (isOver()) return;

@@ -25,3 +25,7 @@ export async function authorize(
   const authorizationUrl = buildAuthorizationUrl(provider, server, request);
   return { authorizationUrl, redirectUri, state, codeVerifier, server };
 }
+
+/** What the state says of a server that may not compare the verifier. */
+export const weaknessOf = ({ pkce }: ServerMetadata): { weakness?: 'pkce_not_checked' } =>
+  pkce === 'not checked' ? { weakness: 'pkce_not_checked' } : {};

@@ -1,19 +1,24 @@
-import { MortiseError } from '../errors.js';
+import { MortiseError, ourError } from '../errors.js';
 import { readAuthorizationCode } from '../oauth/authorization-response.js';
 import { parseUrl } from '../oauth/endpoint.js';
-import { authorize } from './authorization.js';
+import { authorize, weaknessOf } from './authorization.js';
 import type { Context } from './context.js';
 import { backToBefore, issue } from './issue.js';
 import type { StoredAttempt } from './record.js';
-import { ourError } from './renew.js';
 import { restore } from './restore.js';
+
+export interface BegunSignIn {
+  readonly authorizationUrl: string;
+  /** Set where nothing says that the server compares the PKCE verifier: tell the user. */
+  readonly weakness?: 'pkce_not_checked';
+}
 
 /** The first half of a sign-in that this page or process may not live to see the end of. */
 export async function beginSignIn(
   context: Context,
   redirectUri: string,
   timeoutMs: number,
-): Promise<{ authorizationUrl: string }> {
+): Promise<BegunSignIn> {
   const { host, provider, store, inFlight } = context;
   if (inFlight.isClosed) throw new MortiseError('aborted', {});
   const { redirect } = provider;
@@ -24,11 +29,11 @@ export async function beginSignIn(
   if (!('loopback' in redirect) && !redirect.includes(redirectUri)) {
     throw fail('the redirect URI is not one of the provider’s');
   }
-  const { authorizationUrl, state, codeVerifier } = await authorize(context, redirectUri);
+  const { authorizationUrl, state, codeVerifier, server } = await authorize(context, redirectUri);
   const startedAtMs = host.clock.nowMs();
   const expiresAtMs = startedAtMs + timeoutMs;
   await store.addAttempt({ state, codeVerifier, redirectUri, startedAtMs, expiresAtMs });
-  return { authorizationUrl };
+  return { authorizationUrl, ...weaknessOf(server) };
 }
 
 /** The second half, from the redirect: the attempt was stored under this account and is given out once. */
@@ -52,6 +57,9 @@ async function finish(
   const isOver = () => context.signOuts !== signOuts || context.attempt !== null;
   const cancelled = () => new MortiseError('sign_in_cancelled', {});
   const server = await endpoint.metadata();
+  const isStateless = provider.dialect.state === 'not repeated';
+  // One that is being tried may be anybody's, and is put back if so.
+  if (isStateless) await before;
   /** What the redirect says, if it is an answer to this attempt. */
   const read = (begun: StoredAttempt) => {
     try {
@@ -80,7 +88,7 @@ async function finish(
     window: 'open',
     authorizationUrl: null,
     ignoredRedirects: 0,
-    ...(server.pkce === 'not checked' && { weakness: 'pkce_not_checked' }),
+    ...weaknessOf(server),
   });
   try {
     const code = read(begun);
@@ -95,9 +103,9 @@ async function finish(
     if (!isKept) throw cancelled();
   } catch (error) {
     const failure = ourError(error);
-    const isForeign = provider.dialect.state === 'not repeated' && failure.code === 'invalid_grant';
-    // Not an answer to this request, then: the right one may still come.
-    if (isForeign && !isOver()) await store.addAttempt(begun).catch(() => {});
+    // Perhaps not an answer to this request: the right one may still come.
+    const mayBeForeign = isStateless && failure.code !== 'access_denied';
+    if (mayBeForeign && !isOver()) await store.addAttempt(begun).catch(() => {});
     if (!isOver()) backToBefore(context, failure);
     throw failure;
   }

@@ -4,7 +4,7 @@ import type { ApiSend, Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
 import { createAccess, shareAccess, type ShareOptions, type SharedAccess } from './access.js';
 import { accessToken, type AccessTokenOptions } from './access-token.js';
-import { beginSignIn } from './begun-sign-in.js';
+import { beginSignIn, type BegunSignIn } from './begun-sign-in.js';
 import type { Context } from './context.js';
 import { keep } from './held-session.js';
 import { createMachine, type StateChange } from './machine.js';
@@ -33,10 +33,7 @@ export interface Session<Api> {
   /** Resolves when the tokens are durable in the store. */
   signIn(options?: SignInOptions): Promise<void>;
   /** The first half of a sign-in, where page or process do not live through it. */
-  beginSignIn(options: {
-    redirectUri: string;
-    timeoutMs?: number;
-  }): Promise<{ authorizationUrl: string }>;
+  beginSignIn(options: { redirectUri: string; timeoutMs?: number }): Promise<BegunSignIn>;
   /** The second half, with the redirect as it came; or, while `signIn` waits, with what the user pasted. */
   completeSignIn(redirectUrl: string): Promise<void>;
   /** Renewed when needed, once for all callers. Never opens a window. */
@@ -71,6 +68,8 @@ export function createSession<Api extends { request: ApiSend }>(
   const machine = createMachine();
   // The format's version is part of the key: an older library never touches a newer one's record.
   const parts = [provider.id, provider.server, provider.clientId, account];
+  // One client may have both: what the app may do is nothing a user signed in for.
+  if (provider.grant !== 'authorization_code') parts.push(provider.grant);
   const key = `mortise/1/${parts.map(encodePart).join('/')}`;
   const lock = createOwnLock(host.lock);
   const context: Context = {
@@ -133,7 +132,8 @@ export function createSession<Api extends { request: ApiSend }>(
   };
 }
 
-function encodePart(part: string): string {
+/** @throws {MortiseError} `configuration_error` for half a surrogate pair. */
+export function encodePart(part: string): string {
   try {
     return encodeURIComponent(part);
   } catch {

@@ -34,7 +34,7 @@ export function isUsable(life: TokenLife, clock: Clock, minValidityMs?: number):
 
 export function signedInState({ receivedAtMs, lifetimeMs, scopes }: StoredSession): SessionState {
   const expiresAtMs = lifetimeMs === null ? null : receivedAtMs + lifetimeMs;
-  return { name: 'signedIn', expiresAtMs, scopes };
+  return { name: 'signedIn', expiresAtMs, scopes: Object.freeze([...scopes]) };
 }
 
 export const fromStore = (stored: StoredSession): HeldSession => ({

@@ -1,4 +1,5 @@
 import type { MortiseError } from '../errors.js';
+import { quietly } from '../http/quietly.js';
 import type { SessionState, StateName } from './state.js';
 import { TRANSITIONS, type EventName } from './transitions.js';
 
@@ -27,7 +28,8 @@ export interface Machine {
 export function createMachine(): Machine {
   const listeners = new Set<(change: StateChange) => void>();
   const told: StateChange[] = [];
-  let state: SessionState = { name: 'idle' };
+  // Frozen, for those who are shown it may be somebody else's code.
+  let state: SessionState = Object.freeze({ name: 'idle' });
   return {
     get state() {
       return state;
@@ -35,8 +37,8 @@ export function createMachine(): Machine {
     dispatch(event, next, error) {
       const from = state.name;
       if (TRANSITIONS[from][event] !== next.name) return false;
-      state = next;
-      told.push({ from, to: next.name, event, ...(error && { error }) });
+      state = Object.freeze(next);
+      told.push(Object.freeze({ from, to: next.name, event, ...(error && { error }) }));
       // A listener that causes the next change does not make others hear it before this one.
       if (told.length > 1) return true;
       for (let change = told[0]; change; change = told[0]) {
@@ -46,19 +48,12 @@ export function createMachine(): Machine {
       return true;
     },
     amend(next) {
-      if (next.name === state.name) state = next;
+      if (next.name === state.name) state = Object.freeze(next);
     },
     onChange(listener) {
-      // A listener that throws is its author's business: the others and the session go on.
-      const guarded = (change: StateChange) => {
-        try {
-          listener(change);
-        } catch {
-          // Nowhere to report it: throwing later would end the host application.
-        }
-      };
-      listeners.add(guarded);
-      return () => void listeners.delete(guarded);
+      const own = quietly(listener);
+      listeners.add(own);
+      return () => void listeners.delete(own);
     },
     removeListeners: () => listeners.clear(),
   };

@@ -1,6 +1,5 @@
-import { MortiseError, isMortiseError, type AnyMortiseError } from '../errors.js';
-import { randomText } from '../oauth/pkce.js';
-import { accountNumber, type Context } from './context.js';
+import { MortiseError, isMortiseError, ourError } from '../errors.js';
+import type { Context } from './context.js';
 import {
   adopt,
   fromAnswer,
@@ -10,7 +9,7 @@ import {
   signedInState,
   wasReplaced,
 } from './held-session.js';
-import type { Issued } from './token-endpoint.js';
+import { keepNarrowed } from './narrowed-token.js';
 
 /** How long a refresh waits for another that holds the lock: its request may take 30 s, then it saves. */
 const LOCK_TIMEOUT_MS = 45_000;
@@ -72,7 +71,7 @@ async function run(
     if (isLate()) return;
     // A sign-in that failed meanwhile has put the session back to signedIn.
     if (context.held) machine.dispatch('refreshDue', { name: 'refreshing' });
-    throw settleFailure(context, error);
+    throw settleFailure(context, error, scope);
   }
   if (isLate() || (isSave && context.held)) return;
   context.failures = 0;
@@ -145,44 +144,11 @@ async function request(
   else await keep(context, fromAnswer(context, issued, held));
 }
 
-/** Keeps a token for fewer scopes beside the session's own, which lives on with the next refresh token. */
-async function keepNarrowed(
-  context: Context,
-  issued: Issued,
-  isLate: () => boolean,
-  scope: string,
-): Promise<void> {
-  const { held, host, endpoint, narrowed, provider } = context;
-  const { accessToken, lifetimeMs, refreshToken, carried } = issued;
-  const account = accountNumber(context);
-  const receivedAtMs = host.clock.nowMs();
-  const receivedMonotonicMs = host.clock.monotonicMs();
-  if (held && provider.grant === 'authorization_code') {
-    const revision = randomText(host.crypto);
-    const next = refreshToken ?? held.refreshToken;
-    await keep(context, { ...held, refreshToken: next, carried, revision });
-  }
-  if (isLate()) return endpoint.revoke({ accessToken, refreshToken: null });
-  const asked = scope.split(' ');
-  if (issued.scopes?.some((granted) => !asked.includes(granted))) {
-    void endpoint.revoke({ accessToken, refreshToken: null });
-    const problem = 'it allows more than was asked for';
-    throw new MortiseError('malformed_response', { problem });
-  }
-  narrowed.set(scope, { accessToken, lifetimeMs, receivedAtMs, receivedMonotonicMs, account });
-}
-
 const isRejection = (error: unknown): error is MortiseError<'invalid_grant'> =>
   isMortiseError(error) && error.code === 'invalid_grant';
 
-/** What a part lent by the host throws may say anything; only errors of ours are passed on. */
-export const ourError = (error: unknown): AnyMortiseError =>
-  isMortiseError(error)
-    ? error
-    : new MortiseError('configuration_error', { problem: 'a part lent by the host failed' });
-
 /** Only the server's own refusal signs out. Everything else keeps the session and says when to try again. */
-function settleFailure(context: Context, error: unknown): MortiseError {
+function settleFailure(context: Context, error: unknown, scope: string | undefined): MortiseError {
   const failure = ourError(error);
   if (failure.code === 'aborted') return failure;
   const { machine, host, held } = context;
@@ -193,6 +159,11 @@ function settleFailure(context: Context, error: unknown): MortiseError {
   if (isRejection(failure)) {
     leave(context, 'grantRejected', 'rejected', failure);
     return signInRequired(context, failure);
+  }
+  if (scope && !failure.retryable) {
+    // Fewer scopes than these cannot be had. The session's own token is as good as before.
+    machine.dispatch('sessionKept', signedInState(held), failure);
+    return failure;
   }
   const asked = failure.code === 'rate_limited' ? failure.details.retryAfterMs : null;
   const waitMs = Math.min(LAST_RETRY_MS, asked ?? FIRST_RETRY_MS * 2 ** context.failures);

@@ -21,9 +21,8 @@ export function signOut(context: Context): Promise<void> {
       const { endpoint } = context;
       await endpoint.revoke(held);
       // Not every server ends them with the refresh token they came from.
-      for (const { accessToken } of narrowed) {
-        await endpoint.revoke({ accessToken, refreshToken: null });
-      }
+      const rest = narrowed.map(({ accessToken }) => ({ accessToken, refreshToken: null }));
+      await Promise.all(rest.map(endpoint.revoke));
     });
   }
   return context.signingOut;

@@ -43,7 +43,7 @@ export const TRANSITIONS: Transitions = {
                  signInRestarted: 'authorizing', codeRefused: 'authorizing', signOutRequested: 'signingOut' },
   signedIn:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
   refreshing:  { tokensIssued: 'signedIn', refreshFailed: 'degraded', grantRejected: 'signedOut',
-                 sessionGone: 'signedOut', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
+                 sessionGone: 'signedOut', sessionKept: 'signedIn', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
   degraded:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
   signingOut:  { signOutCompleted: 'signedOut' },
 };

@@ -1,3 +1,4 @@
+import { baseOf } from '../../src/providers/opencde/discovery.js';
 import fc from 'fast-check';
 import { memoryStore, type KeyValueStore } from 'mortise';
 import { opencde } from 'mortise/providers/opencde';
@@ -450,4 +451,12 @@ describe('where an API is', () => {
     await session.restore();
     expect(session.state.name).toBe('signedIn');
   });
+});
+
+test('case 170: an address made of slashes costs no more time than any other', async () => {
+  const slow = `https://cde.example${'/'.repeat(200_000)}a`;
+  const server = { root: 'https://cde.example', trustedOrigins: [] };
+  const entry = { api_id: 'bcf', version_id: '3.0', api_base_url: slow };
+  // The square of its length took minutes, during which nothing else could run.
+  expect(baseOf(server, entry)).toBe(slow);
 });

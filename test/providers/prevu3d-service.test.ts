@@ -188,6 +188,6 @@ test('case 211: the client secret is refused where it cannot be kept', async () 
 });
 
 async function stored(): Promise<string | null> {
-  const key = `mortise/1/prevu3d/${encodeURIComponent(TOKEN)}/your-client-id/default`;
+  const key = `mortise/1/prevu3d/${encodeURIComponent(TOKEN)}/your-client-id/default/client_credentials`;
   return host.store.get(key);
 }

@@ -575,6 +575,7 @@ const BEYOND = [
   'signedOut tokensRequested',
   'authorizing windowLost',
   'exchanging codeRefused',
+  'refreshing sessionKept',
   'refreshing sessionGone',
 ];
 

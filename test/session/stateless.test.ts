@@ -561,16 +561,29 @@ describe('a sign-in cut in two', () => {
     expect(second.session.state.name).toBe('signedIn');
   });
 
-  test('is spent on a denial, and on what is no refusal of the code', async () => {
+  test('is spent on a denial; whatever else fails leaves it for the right answer', async () => {
     const { session, server } = await begun(2);
     await expect(session.completeSignIn(`${redirectUri}?denied=true`)).rejects.toEqual(
       failing('access_denied'),
     );
     server.next(() => ({ status: 500 }));
-    await expect(session.completeSignIn(back('good'))).rejects.toEqual(failing('http_error'));
-    await expect(session.completeSignIn(back('good'))).rejects.toEqual(
-      failing('malformed_response'),
-    );
+    await expect(session.completeSignIn(back('garbage'))).rejects.toEqual(failing('http_error'));
+    await session.completeSignIn(back('good'));
+    expect(session.state.name).toBe('signedIn');
+  });
+
+  test('while a foreign code is tried, the right answer waits its turn', async () => {
+    const { session, hold } = await begun(1);
+    const release = hold('foreign');
+    const foreign = session.completeSignIn(back('foreign'));
+    const refused = expect(foreign).rejects.toEqual(failing('invalid_grant'));
+    await settle();
+    const right = session.completeSignIn(back('good'));
+    await settle();
+    await release();
+    await refused;
+    await right;
+    expect(session.state.name).toBe('signedIn');
   });
 
   test('that is signed out of meanwhile is gone', async () => {

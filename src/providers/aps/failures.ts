@@ -28,7 +28,7 @@ export const refusal: NonNullable<OwnProtocol['refusal']> = ({
   developerMessage,
 }) => {
   if (typeof errorCode !== 'string' || error !== undefined) return undefined;
-  const said = typeof developerMessage === 'string' ? developerMessage : '';
+  const said = typeof developerMessage === 'string' ? developerMessage.slice(0, 500) : '';
   const isSpent = errorCode === 'AUTH-004' && SPENT.test(said);
   const word = isSpent ? 'invalid_grant' : OAUTH_ERRORS[errorCode];
   // The platform's own code is what its support asks for.

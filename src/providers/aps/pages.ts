@@ -1,5 +1,6 @@
 import { MortiseError } from '../../errors.js';
-import type { PageOptions } from '../../api/pages.js';
+import { MAX_PAGES, type PageOptions } from '../../api/pages.js';
+import { quietly } from '../../http/quietly.js';
 import { parseUrl } from '../../oauth/endpoint.js';
 import type { ApiSend } from '../../oauth/provider.js';
 import { nothingBut } from './failures.js';
@@ -53,12 +54,14 @@ export async function* linkedPages(
   { limit, signal, onWarning }: ApsListOptions = {},
   hint: string | undefined,
 ): AsyncGenerator<ApsEntry, void, undefined> {
+  const tell = quietly(onWarning ?? (() => {}));
   const seen = new Set<string>();
   const warnings: unknown[] = [];
   let isEmpty = true;
   let emptyPages = 0;
   for (let url: string | undefined = firstUrl + sizeQuery(limit); url !== undefined;) {
     if (seen.has(url)) throw malformed('its pages go round');
+    if (seen.size >= MAX_PAGES) throw malformed('its pages do not end');
     if (emptyPages > MAX_EMPTY_PAGES) throw malformed('its pages do not end');
     seen.add(url);
     const answer = await request({ path: url, signal });
@@ -66,7 +69,7 @@ export async function* linkedPages(
     if (!Array.isArray(data)) throw malformed('it holds no list');
     for (const warning of Array.isArray(meta?.warnings) ? meta.warnings : []) {
       warnings.push(warning);
-      tell(onWarning, warning);
+      tell(Object(warning));
     }
     for (const entry of data) {
       if (!isEntry(entry)) throw malformed('an entry has no id');
@@ -98,12 +101,3 @@ function readNext(link: unknown, url: string): string | undefined {
 }
 
 const isEntry = (entry: unknown): entry is ApsEntry => typeof Object(entry).id === 'string';
-
-/** A listener that throws is its author's business. */
-function tell(onWarning: ApsListOptions['onWarning'], warning: unknown): void {
-  try {
-    onWarning?.(Object(warning));
-  } catch {
-    // Nowhere to report it.
-  }
-}

@@ -1,5 +1,5 @@
 import { MortiseError } from '../../errors.js';
-import { isSecure, parseUrl } from '../../oauth/endpoint.js';
+import { isSecure, parseUrl, withoutLastSlashes } from '../../oauth/endpoint.js';
 import type { ReadDocument, ServerMetadata } from '../../oauth/provider.js';
 
 /** An entry of `foundation/versions`, or of `bcf/versions` where `api_id` is left out. */
@@ -79,12 +79,18 @@ export async function findApis(
   throw failure;
 }
 
+/** More than any server has. */
+const MAX_VERSIONS = 100;
+
 /** Entries that can be used; the standard lets the others be null. */
 function readVersions(json: unknown, place: string): OpencdeVersion[] {
   const { versions } = Object(json) as { versions?: unknown };
   if (!Array.isArray(versions)) return [];
   return versions
-    .map((entry: unknown) => ({ ...Object(entry) }) as OpencdeVersion)
+    .slice(0, MAX_VERSIONS)
+    .filter(
+      (entry: unknown): entry is OpencdeVersion => typeof entry === 'object' && entry !== null,
+    )
     .map((entry) => ({ ...entry, api_id: entry.api_id ?? place }))
     .filter(
       ({ api_id, version_id }) => typeof api_id === 'string' && typeof version_id === 'string',
@@ -103,7 +109,7 @@ export function baseOf(
   const usual = `${server.root}/${api_id.replace(/^opencde-/, '')}/${version_id}`;
   const url = parseUrl(api_base_url || usual);
   const isBase = url && isSecure(url) && !url.search;
-  if (isBase && isConfirmed(server, url)) return url.origin + url.pathname.replace(/\/+$/, '');
+  if (isBase && isConfirmed(server, url)) return url.origin + withoutLastSlashes(url.pathname);
   const hint = isBase ? hintToConfirm(url) : undefined;
   throw new MortiseError('api_url_untrusted', { host: url?.host ?? '' }, { hint });
 }

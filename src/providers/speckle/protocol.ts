@@ -18,7 +18,7 @@ export async function findExchange(
   const fail = (problem: string, options: MortiseErrorOptions) =>
     new MortiseError('discovery_failed', { issuer: origin, problem, status }, options);
   // "Not now" is not "not here": a busy server or proxy must not make anybody's sign-in a weaker one.
-  if (status >= 500 || [407, 408, 425, 429].includes(status)) {
+  if (status >= 500 || [401, 403, 407, 408, 425, 429].includes(status)) {
     throw fail('it cannot tell which exchange it has', { retryable: true });
   }
   if (!hasSecret) {

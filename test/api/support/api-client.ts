@@ -56,6 +56,7 @@ export function createApiFixture(
     inFlight,
     base,
     hint,
+    generation: () => 0,
     async token(refused, signal) {
       if (refused === undefined) return token;
       renewals.push(refused);
