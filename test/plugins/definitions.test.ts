@@ -5,12 +5,13 @@ import { oauth } from 'mortise/providers/oauth';
 import { opencde } from 'mortise/providers/opencde';
 import { prevu3d } from 'mortise/providers/prevu3d';
 import { speckle } from 'mortise/providers/speckle';
+import { trimble } from 'mortise/providers/trimble';
 import schema from '../../src/plugins/integrations.schema.json';
 import { createFakeHost } from '../support/fake-host.js';
 import { createFakeServer } from '../support/fake-server.js';
 import { probe } from './support.js';
 
-const PROVIDERS = { aps, oauth, opencde, prevu3d, speckle };
+const PROVIDERS = { aps, oauth, opencde, prevu3d, speckle, trimble };
 const SECRETS: Readonly<Record<string, string>> = { APS_SECRET: 'sEcReT-of-the-client' };
 
 const isAsPublished = new Ajv({ allErrors: true, strict: false }).compile(schema);
@@ -57,6 +58,7 @@ describe('a file an administrator keeps', () => {
     ['OpenCDE',                         withOptions('opencde', { serverUrl: 'https://api.example/opencde', clientId: 'a', redirectUris: ['http://localhost:8080'], trustedOrigins: ['https://bcf.example'] })],
     ['OAuth that describes itself',     withOptions('oauth', { issuer: 'https://as.example', clientId: 'a', scopes: ['openid'] })],
     ['OAuth that is described',         withOptions('oauth', { authorizationEndpoint: 'https://as.example/a', tokenEndpoint: 'http://localhost:8080/t', clientId: 'a', redirect: { loopback: '127.0.0.1', path: '/cb', ports: [4000, 4001] }, authorizationParameters: { prompt: 'login' } })],
+    ['Trimble, a platform that is data', withOptions('trimble', { clientId: 'a', scopes: ['my-app'], redirectUris: ['http://localhost:8080'] })],
     ['several',                         file(APS, { ...APS, name: 'another' })],
   ])('may hold %s', (_, content) => {
     expect(problemsOf(content)).toEqual([]);
@@ -75,6 +77,10 @@ describe('a file an administrator keeps', () => {
     ['a plug-in without a name',  file({ ...APS, plugins: ['a', {}] }),          'integrations[0].plugins[1]',               /name/],
     ['scopes that are a text',    file({ ...APS, plugins: [{ name: 'a', scopes: 'x' }] }), 'integrations[0].plugins[0].scopes', /List scopes/],
     ['a word nobody knows',       file({ ...APS, plugin: ['a'] }),               'integrations[0].plugin',                   /spelling/],
+    ['a word beside the list',    { integrations: [], plugins: [] },             'plugins',                                  /spelling/],
+    ['no scopes for a plug-in',   file({ ...APS, plugins: [{ name: 'a', scopes: [] }] }), 'integrations[0].plugins[0].scopes', /List scopes/],
+    ['a redirect that is a text', withOptions('oauth', { issuer: 'https://as.example', clientId: 'a', redirect: 'http://localhost' }), 'integrations[0].options.redirect', /oauth/],
+    ['an empty secret',           withOptions('opencde', { serverUrl: 'https://cde.example', clientId: 'a', clientSecret: '', redirectUris: ['http://localhost'] }), 'integrations[0].options.clientSecret', /opencde/],
     ['one inside an assignment',  file({ ...APS, plugins: [{ name: 'a', scope: ['x'] }] }), 'integrations[0].plugins[0].scope', /spelling/],
     ['no options',                file({ ...APS, options: undefined }),          'integrations[0].options',                  /clientId/],
     ['no client id',              withOptions('aps', { ...APS.options, clientId: undefined }), 'integrations[0].options.clientId', /aps/],
@@ -98,8 +104,11 @@ describe('a file an administrator keeps', () => {
   test.each<[string, unknown, path: string, remedy: RegExp]>([
     ['a name used twice',         file(APS, APS),                                'integrations[1].name',                     /of its own/],
     ['a plug-in listed twice',    file({ ...APS, plugins: ['a', 'a'] }),         'integrations[0].plugins[1]',               /out/],
-    ['an unknown provider',       file({ ...APS, provider: 'procore' }),         'integrations[0].provider',                 /aps, oauth, opencde, prevu3d, speckle/],
+    ['an unknown provider',       file({ ...APS, provider: 'procore' }),         'integrations[0].provider',                 /aps, oauth, opencde, prevu3d, speckle, trimble/],
     ['a provider of every object', file({ ...APS, provider: 'toString' }),       'integrations[0].provider',                 /aps/],
+    ['scopes it does not have',   file({ ...APS, plugins: ['a', { name: 'b', scopes: ['code:all'] }] }), 'integrations[0].plugins[1]', /Change it/],
+    ['fewer scopes where there are none', file({ name: 'one', provider: 'prevu3d', options: { clientId: 'a', scopes: ['read:basic', 'read:hierarchy'] }, plugins: [{ name: 'b', scopes: ['read:basic'] }] }), 'integrations[0].plugins[0]', /Change it/],
+    ['what only looks like one',  file({ ...APS, provider: { dialect: {}, api: {} } }), 'integrations[0].provider', /aps/],
     ['a secret that is not there', file({ ...APS, options: { ...APS.options, clientSecret: { secret: 'NOBODY' } } }), 'integrations[0].options.clientSecret', /Set that secret/],
   ])('is refused for %s', (_, content, path, remedy) => {
     expect(problemsOf(content)).toContainEqual({

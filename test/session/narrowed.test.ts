@@ -703,7 +703,7 @@ describe('scopes that cannot be had', () => {
   });
 
   test('any, where the platform gives no such token', async () => {
-    const dialect = { ...fakeProvider().dialect, fewerScopes: 'not offered' } as const;
+    const dialect = {};
     const { session, signIn } = open({ provider: { ...fakeProvider(), dialect } });
     await signIn();
     const own = await session.getAccessToken();
