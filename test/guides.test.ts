@@ -11,6 +11,7 @@ import {
   type Provider,
 } from 'mortise';
 import { answerConsent, createSandbox } from 'mortise/sandbox';
+import { settle } from './support/fake-clock.js';
 import { createFakeHost } from './support/fake-host.js';
 import { createFakeServer } from './support/fake-server.js';
 
@@ -55,14 +56,12 @@ test('the plug-in of its guide lists hubs', async () => {
   const plugins = guide.createPlugins(host, { APS_CLIENT_SECRET: 'any' });
   const log = jest.spyOn(console, 'log').mockImplementation(() => {});
   try {
-    await expect(plugins.activate(guide.hubBrowser)).rejects.toMatchObject({
-      code: 'sign_in_required',
-    });
+    await plugins.activate(guide.hubBrowser);
     const done = plugins.login('aps-integration-1').signIn();
     const visit = await host.visit();
     await visit.redirectTo(await answerConsent(sandbox, visit.url, { decision: 'allow' }));
     await done;
-    await plugins.activate(guide.hubBrowser);
+    await settle();
     expect(log).toHaveBeenCalledWith(expect.stringMatching(/^[ab]\./), expect.any(String));
   } finally {
     log.mockRestore();

@@ -33,6 +33,9 @@ export interface GraphqlMeanings {
   readonly hint: (meant: ErrorCode, code: string) => string | undefined;
 }
 
+/** The tokens in use: the server's words may repeat them. */
+type Secrets = () => readonly string[];
+
 export type Graphql = <Data = Readonly<Record<string, unknown>>>(
   query: string,
   variables?: Readonly<Record<string, unknown>>,
@@ -47,7 +50,12 @@ const MUTATION = /\bmutation\b/;
  *
  * @throws {MortiseError} From the function: `graphql_error`, or what `meanings` make of it, when there is no data.
  */
-export function createGraphql(send: ApiSend, path: string, meanings: GraphqlMeanings): Graphql {
+export function createGraphql(
+  send: ApiSend,
+  path: string,
+  meanings: GraphqlMeanings,
+  secrets: Secrets,
+): Graphql {
   return async <Data>(
     query: string,
     variables: Readonly<Record<string, unknown>> = {},
@@ -71,7 +79,7 @@ export function createGraphql(send: ApiSend, path: string, meanings: GraphqlMean
       const problem = 'it holds neither data nor errors';
       throw new MortiseError('malformed_response', { problem, status: answer.status });
     }
-    throw graphqlError(problems, meanings);
+    throw graphqlError(problems, meanings, secrets());
   };
 }
 
@@ -89,6 +97,7 @@ export const readProblems = (errors: unknown): readonly GraphqlProblem[] =>
 export function graphqlError(
   problems: readonly GraphqlProblem[],
   { codes: meanings, hint }: GraphqlMeanings,
+  secrets: readonly string[],
 ): AnyMortiseError {
   const codeOf = ({ extensions }: GraphqlProblem): string =>
     typeof extensions?.code === 'string' ? extensions.code : '';
@@ -98,7 +107,7 @@ export function graphqlError(
   switch (found && meanings[code]) {
     case 'forbidden':
       return typeof scope === 'string' && /^[\w:.-]{1,100}$/.test(scope)
-        ? make('insufficient_scope', { status: 403, scope: readScope(scope) })
+        ? make('insufficient_scope', { status: 403, scope: readScope(scope, secrets) })
         : make('forbidden', { status: 403 });
     case 'http_error':
       return make('http_error', { status: 401 });
@@ -108,7 +117,7 @@ export function graphqlError(
   const texts = problems
     .slice(0, 10)
     .map(({ extensions, message }) =>
-      readRefusal({ error: extensions?.code, error_description: message }, []),
+      readRefusal({ error: extensions?.code, error_description: message }, secrets),
     );
   const codes = texts.flatMap(({ error = [] }) => error);
   const messages = texts.flatMap(({ errorDescription = [] }) => errorDescription);

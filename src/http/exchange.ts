@@ -47,10 +47,12 @@ export async function exchange(
     signal: guard.signal,
   };
   const answer = await guard.wait(call(http, sent));
-  if (!Number.isInteger(answer?.status) || !answer.headers?.get || !answer.body) {
+  if (!Number.isInteger(answer?.status) || !answer.headers?.get || answer.body === undefined) {
     throw new MortiseError('configuration_error', { problem: 'the http transport gave no answer' });
   }
-  const { status, headers, body: received } = answer;
+  const { status, headers } = answer;
+  // What `fetch` gives of an answer without a body.
+  const received = (answer.body as ByteStream | null) ?? nothing();
   const hold = () => {
     inFlight.stops.add(guard.abort);
     signal?.addEventListener('abort', guard.abort);
@@ -141,3 +143,5 @@ export function readJsonText(bytes: Uint8Array): unknown {
     return undefined;
   }
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array, void> {}

@@ -1,4 +1,4 @@
-import type { AnyMortiseError, ErrorCode } from '../errors.js';
+import type { AnyMortiseError, ErrorCode, MortiseError } from '../errors.js';
 import type { HttpRequest, HttpResponse, RedirectRule } from '../ports/index.js';
 import type { ApiRequest, ApiResponse } from '../api/request.js';
 import type { AuthorizationRequest } from './authorization-request.js';
@@ -69,6 +69,11 @@ export interface OwnProtocol {
     metadata: ServerMetadata,
     codeChallengeOf: (codeVerifier: string) => Promise<string>,
   ) => WireRequest | Promise<WireRequest>;
+  /**
+   * Where no `state` comes back: whether a refused code was that of another sign-in, so that waiting goes on.
+   * Left out, every `invalid_grant` is one.
+   */
+  readonly isForeignCode?: (refused: MortiseError<'invalid_grant'>) => boolean;
   /** A token answer in the words of RFC 6749 section 5.1. `nowMs` for lifetimes that are moments. */
   readonly tokens?: (
     body: Readonly<Record<string, unknown>>,
@@ -120,6 +125,8 @@ export interface ApiTools {
   readonly connect: (base: string | (() => Promise<string>)) => ApiSend;
   readonly metadata: () => Promise<ServerMetadata>;
   readonly readDocument: ReadDocument;
+  /** The tokens in use: cut out of a server's words before an error shows them. */
+  readonly secrets: () => readonly string[];
 }
 
 /** A platform: how it differs from the RFCs, and its typed API. One file each; see providers/README.md. */

@@ -83,6 +83,9 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
   const { baseUrl } = options;
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   const isService = options.grant === 'client_credentials';
+  if (!isService && options.grant !== undefined && options.grant !== 'authorization_code') {
+    throw fail('grant must be authorization_code or client_credentials');
+  }
   const redirect = isService ? [] : checkRedirectUris(options.redirectUris);
 
   if (isService && !client.clientSecret) throw fail('clientSecret is missing');
@@ -111,11 +114,13 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
     protocol: { refusal },
     hints,
     apiFailure: (failure) => apiFailure(failure, hints),
-    api({ connect }) {
+    api({ connect, secrets }) {
       const request = connect(base);
       const userinfo = connect(userinfoEndpoint);
-      const list = (path: string, how?: ApsListOptions) =>
-        listing(() => linkedPages(request, `${base}/${path}`, how, hints('forbidden', 'api', 403)));
+      const list = (pathOf: () => string, how?: ApsListOptions) =>
+        listing(() =>
+          linkedPages(request, `${base}/${pathOf()}`, how, hints('forbidden', 'api', 403), secrets),
+        );
       const hub = (id: string) => `project/v1/hubs/${pathSegment(id)}`;
       return {
         request,
@@ -123,13 +128,14 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
           if (isService) throw fail('there is no user without a sign-in');
           return Object(await (await userinfo({ path: '', signal })).json());
         },
-        hubs: (how) => list('project/v1/hubs', how),
-        projects: (hubId, how) => list(`${hub(hubId)}/projects`, how),
+        hubs: (how) => list(() => 'project/v1/hubs', how),
+        projects: (hubId, how) => list(() => `${hub(hubId)}/projects`, how),
         topFolders: (hubId, projectId, how) =>
-          list(`${hub(hubId)}/projects/${pathSegment(projectId)}/topFolders`, how),
+          list(() => `${hub(hubId)}/projects/${pathSegment(projectId)}/topFolders`, how),
         folderContents: (projectId, folderId, how) =>
           list(
-            `data/v1/projects/${pathSegment(projectId)}/folders/${pathSegment(folderId)}/contents`,
+            () =>
+              `data/v1/projects/${pathSegment(projectId)}/folders/${pathSegment(folderId)}/contents`,
             how,
           ),
       };

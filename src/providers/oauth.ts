@@ -49,7 +49,8 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
   const client = checkClient(options);
   if (apiBaseUrl !== undefined) checkEndpoint(apiBaseUrl, 'apiBaseUrl');
   if (redirect !== undefined) checkRedirect(redirect);
-  const fixed = 'tokenEndpoint' in options ? readFixed(options) : undefined;
+  const isFixed = 'tokenEndpoint' in options || 'authorizationEndpoint' in options;
+  const fixed = isFixed ? readFixed(options) : undefined;
   const issuer = fixed ? '' : checkEndpoint(options.issuer, 'issuer');
   if (issuer.includes('?')) throw fail('issuer has a query');
   const { endpointHosts } = options as Partial<DiscoveredOptions>;

@@ -87,7 +87,8 @@ export function opencde(options: OpencdeOptions): Provider<OpencdeApi> {
     redirect: checkRedirectUris(options.redirectUris),
     server: server.root,
     metadata: (readDocument) => findEndpoints(server, readDocument),
-    dialect: {},
+    // The standard's example: client_id as the user name and client_secret as the password.
+    dialect: { basicCredentials: 'as they are' },
     apiFailure,
     api({ connect, readDocument }) {
       const bcf = connect(() => bcfBase(server, readDocument));

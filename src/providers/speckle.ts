@@ -87,14 +87,18 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
   const { serverUrl = 'https://app.speckle.systems', appId, appSecret, redirectUri } = options;
   const { origin } = parseServerUrl(serverUrl);
   const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-  if (typeof appId !== 'string' || !/^[\w-]+$/.test(appId)) throw fail('appId is missing');
+  if (!appId) throw fail('appId is missing');
+  if (typeof appId !== 'string' || !/^[\w-]+$/.test(appId)) {
+    throw fail('appId must be letters, digits, - and _');
+  }
   if (appSecret !== undefined && (typeof appSecret !== 'string' || appSecret === '')) {
     throw fail('appSecret is empty');
   }
   // The server appends "?access_code=…" to whatever was registered, and can register no more.
-  if (!parseUrl(redirectUri) || /[?#]/.test(redirectUri) || redirectUri.length > 100) {
+  if (!parseUrl(redirectUri) || /[?#]/.test(redirectUri)) {
     throw fail('redirectUri must be the registered address, without a query');
   }
+  if (redirectUri.length > 100) throw fail('redirectUri must have at most 100 characters');
 
   return {
     id: 'speckle',
@@ -115,9 +119,9 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
     protocol: protocolOf(origin, appId, appSecret),
     hints,
     apiFailure,
-    api({ connect }) {
+    api({ connect, secrets }) {
       const request = connect(origin);
-      const graphql = createGraphql(request, 'graphql', meanings);
+      const graphql = createGraphql(request, 'graphql', meanings, secrets);
       return {
         request,
         graphql,
@@ -133,7 +137,7 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
               });
               const page = userIn(data)?.projects;
               // A page that failed must not look like the end of the list.
-              if (!page && errors.length > 0) throw graphqlError(errors, meanings);
+              if (!page && errors.length > 0) throw graphqlError(errors, meanings, secrets());
               const found = page ?? { items: [], cursor: null };
               if (Array.isArray(found.items) && !found.items.every(isProject)) {
                 throw new MortiseError('malformed_response', { problem: 'a project has no id' });
@@ -168,7 +172,7 @@ function apiFailure({ status, json }: ApiFailure): AnyMortiseError | 'token refu
     return 'token refused';
   }
   const problems = status === 400 ? readProblems(errors) : [];
-  return problems.length > 0 ? graphqlError(problems, meanings) : undefined;
+  return problems.length > 0 ? graphqlError(problems, meanings, []) : undefined;
 }
 
 const meanings: GraphqlMeanings = {

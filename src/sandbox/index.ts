@@ -62,7 +62,13 @@ function platformOf<P extends SandboxProvider>(provider: P): (typeof PLATFORMS)[
  * @throws {MortiseError} `configuration_error` for an unknown provider or fault.
  */
 export function createSandbox(options: SandboxOptions): Sandbox {
-  const { provider, faults: switches = [], nowMs = () => 0, seed = '', redirectUris } = options;
+  const {
+    provider,
+    faults: switches = [],
+    nowMs = () => 0,
+    seed = '',
+    redirectUris,
+  } = Object(options) as SandboxOptions;
   const platform: Platform<unknown> = platformOf(provider);
   const faults = createFaults(switches);
   const policy = { ...platform.policy, ...faults.policy };

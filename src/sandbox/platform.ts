@@ -71,7 +71,9 @@ export async function serve(
   faults: Faults,
   request: HttpRequest,
 ): Promise<SandboxResponse> {
-  if (request.signal.aborted) throw new Error('The request was aborted.');
+  // A bare engine has no AbortSignal to hand in.
+  const signal: AbortSignal | undefined = request.signal;
+  if (signal?.aborted) throw new Error('The request was aborted.');
   const url = new URL(request.url);
   const here = isLoopback(url)
     ? routes

@@ -50,9 +50,11 @@ export function createAccess<Api extends { request: ApiSend }>(
   };
   const metadata = () => whileOpen(endpoint.metadata);
   const readDocument: ReadDocument = (url) => whileOpen(() => endpoint.readDocument(url));
+  const secrets = () =>
+    [context.held, ...context.narrowed.values()].map((each) => each?.accessToken ?? '');
   return {
     getAccessToken: (options) => token(options ?? ANY),
-    api: provider.api({ connect, metadata, readDocument }),
+    api: provider.api({ connect, metadata, readDocument, secrets }),
   };
 }
 

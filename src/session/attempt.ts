@@ -119,7 +119,11 @@ export function startAttempt(
       if (isKept) finish({ kind: 'signedIn' });
       else fail(new MortiseError('sign_in_cancelled', {}));
     } catch (error) {
-      const isForeign = isStateless && ourError(error).code === 'invalid_grant';
+      const refused = ourError(error);
+      const isForeign =
+        isStateless &&
+        refused.code === 'invalid_grant' &&
+        (provider.protocol?.isForeignCode?.(refused) ?? true);
       if (isForeign && phase === 'waiting') {
         acceptedCode = undefined;
         refusedCodes.add(code);

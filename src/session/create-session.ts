@@ -58,7 +58,10 @@ export interface Session<Api> {
 export function createSession<Api extends { request: ApiSend }>(
   options: SessionOptions<Api>,
 ): Session<Api> {
-  const { host, provider, account = 'default' } = options;
+  const { host, provider, account = 'default' } = Object(options) as SessionOptions<Api>;
+  if (!host?.http || !provider?.dialect) {
+    throw new MortiseError('configuration_error', { problem: 'host or provider is missing' });
+  }
   if (provider.clientSecret && host.client === 'public') {
     throw new MortiseError('configuration_error', {
       problem: 'a client secret cannot be kept in this host',
@@ -109,8 +112,10 @@ export function createSession<Api extends { request: ApiSend }>(
     onChange: machine.onChange,
     restore: () => untilStopped(restore(context), inFlight),
     signIn: (signInOptions = {}) => signIn(context, signInOptions),
-    beginSignIn: async ({ redirectUri, timeoutMs = SIGN_IN_TIMEOUT_MS }) =>
-      beginSignIn(context, redirectUri, timeoutMs),
+    beginSignIn: async (how) => {
+      const { redirectUri, timeoutMs = SIGN_IN_TIMEOUT_MS } = Object(how) as typeof how;
+      return beginSignIn(context, String(redirectUri), timeoutMs);
+    },
     completeSignIn: (redirectUrl) => untilStopped(completeSignIn(context, redirectUrl), inFlight),
     getAccessToken: access.getAccessToken,
     api: access.api,

@@ -20,9 +20,12 @@ const PROBLEM = { message: 'It broke.', path: ['items'], extensions: { code: 'BR
 
 let fixture: ApiFixture;
 
+/** Short and a word, so that no rule but the one for secrets finds it. */
+const TOKEN_IN_USE = 'token-in-use';
+
 function setUp(...script: Step[]) {
   fixture = createApiFixture(script);
-  const graphql = createGraphql(fixture.start, 'graphql', MEANINGS);
+  const graphql = createGraphql(fixture.start, 'graphql', MEANINGS, () => [TOKEN_IN_USE]);
   const ask = (query = QUERY, ...more: [variables?: object, options?: { signal: AbortSignal }]) =>
     fixture.over(graphql(query, ...(more as [])));
   return { graphql, ask };
@@ -207,7 +210,7 @@ describe('error codes', () => {
     fixture = createApiFixture([]);
     const token = `${SECRET}0123456789abcdefABCDEF0123456789`;
     const message = `It broke:\u0000\r\n <b>${token}</b> ${'x y '.repeat(100)}`;
-    const error = graphqlError([{ message, extensions: { code: `B ${token}` } }], MEANINGS);
+    const error = graphqlError([{ message, extensions: { code: `B ${token}` } }], MEANINGS, []);
     const { messages, codes } = error.details as { messages: string[]; codes: string[] };
     expect(messages[0]!.length).toBeLessThanOrEqual(200);
     expect(messages[0]).toMatch(/^It broke: [\x20-\x7e…]*$/);
@@ -285,4 +288,10 @@ describe('sending again', () => {
     await failureOf(setUp(json({ errors })).ask());
     expect(fixture.sent).toHaveLength(1);
   });
+});
+
+test('case 198: the token in use is in no error, however short it is', async () => {
+  const message = `Bearer ${TOKEN_IN_USE} lacks it`;
+  const { ask } = setUp(json({ data: null, errors: [{ message }] }));
+  await expect(ask()).rejects.toMatchObject({ details: { messages: ['Bearer … lacks it'] } });
 });

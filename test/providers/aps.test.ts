@@ -619,7 +619,7 @@ describe('warnings', () => {
         details: {
           status: 403,
           warnings: [
-            `${WARNING.Title} ${WARNING.Detail}`.replace('. ', '.: '),
+            [WARNING.Title, WARNING.Detail].map((text) => text.replace(/\.$/, '')).join(': '),
             expect.stringContaining('AUS'),
           ],
         },
@@ -644,9 +644,9 @@ describe('warnings', () => {
   // prettier-ignore
   test.each<[string, unknown, readonly string[]]>([
     ['of no known shape',     [7, null, {}, { Title: 7 }],          Array(4).fill('no reason was given')],
-    ['with a title alone',    [{ Title: 'Closed.' }],               ['Closed.']],
+    ['with a title alone',    [{ Title: 'Closed.' }],               ['Closed']],
     ['of great length',       [{ Detail: 'word '.repeat(999) }],    [expect.stringMatching(/^.{1,200}$/)]],
-    ['in great number',       Array(99).fill({ Title: 'Closed.' }), Array(10).fill('Closed.')],
+    ['in great number',       Array(99).fill({ Title: 'Closed.' }), Array(10).fill('Closed')],
   ])('%s are told as they can be', async (_, warnings, told) => {
     const stage = await start();
     for (const status of [200, 403]) {

@@ -110,7 +110,7 @@ describe.each(EVERY_WAY)('%s', (_, way) => {
       const waitsOn =
         how === 'signIn' &&
         stage.provider.dialect.state === 'not repeated' &&
-        Object.hasOwn(Object(outcome), 'invalid_grant');
+        /not found|mismatch/.test(String(row[0]));
       if (typeof outcome === 'string') {
         await stage[how]();
         await expectTokens(outcome);

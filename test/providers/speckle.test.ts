@@ -60,7 +60,7 @@ describe('options', () => {
     ['an app ID that is a path',      { appId: 'a/b' }],
     ['an app ID that is a query',     { appId: 'a?b' }],
     ['an app ID with a line end',     { appId: 'a\n' }],
-    ['an app ID that is no text',     { appId: 7 }],
+    ['no app ID',                     { appId: undefined }],
     ['an empty secret',               { appSecret: '' }],
     ['a secret that is no text',      { appSecret: null }],
     ['no redirect URI',               { redirectUri: undefined }],
@@ -441,13 +441,10 @@ describe.each([
   // prettier-ignore
   test.each<[string, Reply]>([
     ['an unknown code',                   refused('Access code not found.')],
-    ['an old one',                        refused('Access code expired')],
     ['one of another sign-in',            refused('Code challenge mismatch. Ensure the same challenge is used for authentication and token exchange.')],
     ['one of another app',                refused('Invalid request: application id does not match.')],
     ['one of another sign-in, on an older server', refused('Invalid request')],
-    ['in the words of the RFC',           json({ error: 'invalid_grant', error_description: 'No.' }, 400)],
     ['in the newer shape',                json({ error: { code: 'NOT_FOUND_ERROR', message: 'Access code not found.' } }, 404)],
-    ['as text of error',                  json({ error: 'Access code expired' }, 400)],
     ['politely',                          refused('Access code not found.', 200)],
   ])('%s: waiting goes on, and the right one is taken', async (_, answer) => {
     const { stage, done, page, outcome } = await answered(answer);
@@ -462,6 +459,9 @@ describe.each([
 
   // prettier-ignore
   test.each<[string, Reply, ErrorCode, object]>([
+    ['a code that is too old',  refused('Access code expired'),                       'invalid_grant',      { status: 401, errorDescription: 'Access code expired' }],
+    ['in the words of the RFC', json({ error: 'invalid_grant', error_description: 'No.' }, 400), 'invalid_grant', { status: 400, errorDescription: 'No.' }],
+    ['as text of error',        json({ error: 'Access code expired' }, 400),          'invalid_grant',      { status: 400 }],
     ['a wrong secret',          refused('Invalid app secret. Ensure the app secret is correct.'), 'invalid_client', { status: 401, error: 'invalid_client', errorDescription: 'Invalid app secret. Ensure the app secret is correct.' }],
     ['a wrong one, on an older server', refused('Invalid app credentials'),                  'invalid_client',     { status: 401 }],
     ['an app it does not know', refused('Invalid app'),                               'oauth_error',        { status: 401, errorDescription: 'Invalid app' }],

@@ -389,3 +389,18 @@ test('once is once, also when two faults wait for the same place', async () => {
   for (let round = 0; round < 3; round += 1) statuses.push((await browse(client)).status);
   expect(statuses).toEqual([503, 429, 200]);
 });
+
+test('a place that does not exist is a mistake', () => {
+  const faults = ['token-502-html@nowhere'] as never[];
+  expect(() => createSandbox({ provider: 'oauth', faults })).toThrow(/no such place: nowhere/);
+  const unknown = ['no-such-fault'] as never[];
+  expect(() => createSandbox({ provider: 'oauth', faults: unknown })).toThrow(/no-such-fault/);
+});
+
+test.each(['prevu3d', 'speckle', 'aps', 'opencde', 'oauth'] as const)(
+  '%s answers where there is no AbortSignal',
+  async (provider) => {
+    const request = { method: 'GET', url: 'http://localhost/nowhere', headers: {} };
+    expect((await createSandbox({ provider })(request as never)).status).toBe(404);
+  },
+);

@@ -160,7 +160,7 @@ describe('the token endpoint', () => {
     ['its id, without PKCE', NO_PKCE, { code_verifier: null }, {}],
     ['a Basic header', {}, { client_id: null }, basic('plug-in:s')],
     ['a Basic header and its id', {}, {}, basic('plug-in:s')],
-    ['a Basic header, form-encoded', {}, { client_id: null }, basic('plug%2Din:a%3Ab+c')],
+    ['a Basic header, as it is', {}, { client_id: null }, basic('plug-in:a:b+c %41')],
     [
       'a Basic header only, as in the standard’s example',
       NO_PKCE,

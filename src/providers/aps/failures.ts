@@ -79,13 +79,17 @@ interface Warning {
 }
 
 /** An empty list with warnings: something is not permitted, unless all of them speak of other trouble. */
-export function nothingBut(warnings: readonly unknown[], hint: string | undefined): MortiseError {
-  const told = readWarnings(warnings);
+export function nothingBut(
+  warnings: readonly unknown[],
+  hint: string | undefined,
+  secrets: readonly string[],
+): MortiseError {
+  const told = readWarnings(warnings, secrets);
   const troubles = warnings.filter((warning) => statusOf(warning) >= 500);
   const [trouble] = troubles;
   if (troubles.length < warnings.length) return forbidden({ status: 403 }, told, hint);
   const { ErrorCode } = Object(trouble) as Warning;
-  const said = readRefusal({ error: ErrorCode, error_description: told[0] }, []);
+  const said = readRefusal({ error: ErrorCode, error_description: told[0] }, secrets);
   return new MortiseError(
     'http_error',
     { ...said, status: statusOf(trouble) },
@@ -96,11 +100,14 @@ export function nothingBut(warnings: readonly unknown[], hint: string | undefine
 const statusOf = (warning: unknown) => Number((Object(warning) as Warning).HttpStatusCode);
 
 /** `{ Title, Detail }` of `meta.warnings` as text, at most ten of them. @see datamanagement.yaml, 403-general */
-function readWarnings(warnings: unknown): readonly string[] {
+function readWarnings(warnings: unknown, secrets: readonly string[] = []): readonly string[] {
   if (!Array.isArray(warnings)) return [];
   return warnings.slice(0, 10).map((warning: unknown) => {
     const { Title, Detail } = Object(warning) as Warning;
-    const words = [Title, Detail].filter((part) => typeof part === 'string').join(': ');
-    return readRefusal({ error_description: words }, []).errorDescription ?? 'no reason was given';
+    const parts = [Title, Detail].filter((part) => typeof part === 'string');
+    const words = parts.map((part) => part.replace(/\.$/, '')).join(': ');
+    return (
+      readRefusal({ error_description: words }, secrets).errorDescription ?? 'no reason was given'
+    );
   });
 }

@@ -53,6 +53,7 @@ export async function* linkedPages(
   firstUrl: string,
   { limit, signal, onWarning }: ApsListOptions = {},
   hint: string | undefined,
+  secrets: () => readonly string[],
 ): AsyncGenerator<ApsEntry, void, undefined> {
   const tell = quietly(onWarning ?? (() => {}));
   const seen = new Set<string>();
@@ -79,7 +80,7 @@ export async function* linkedPages(
     emptyPages = data.length > 0 ? 0 : emptyPages + 1;
     url = readNext(links?.next, url);
   }
-  if (isEmpty && warnings.length > 0) throw nothingBut(warnings, hint);
+  if (isEmpty && warnings.length > 0) throw nothingBut(warnings, hint, secrets());
 }
 
 function sizeQuery(limit: number | undefined): string {

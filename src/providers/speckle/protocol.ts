@@ -65,8 +65,13 @@ export function protocolOf(
       post(`${origin}/auth/logout`, { token, ...(refreshToken !== null && { refreshToken }) }),
     ],
     refusal,
+    isForeignCode: ({ details: { errorDescription = '' } }) => FOREIGN.test(errorDescription),
   };
 }
+
+/** Codes the server never gave for this challenge: not one that is too old, nor what no document has. */
+const FOREIGN =
+  /^(Access code not found|Code challenge mismatch|Invalid request(\.?$|: application id))/i;
 
 const SPENT = {
   // Older servers say "Invalid request" of a challenge that does not fit, and no more.

@@ -61,11 +61,11 @@ export function omit(json: Json, ...names: readonly string[]): Json {
 }
 
 /** Never answers: rejects when the client gives up. */
-export function hang({ signal }: Call): Promise<Answer> {
+export function hang({ signal }: { readonly signal?: AbortSignal }): Promise<Answer> {
   return new Promise((_, reject) => {
     const stop = () => reject(new Error('The request was aborted.'));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
   });
 }
 

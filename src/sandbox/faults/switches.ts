@@ -5,20 +5,12 @@ import type { GrantPolicy } from '../grants.js';
 import type { Answer, Call } from '../message.js';
 
 /** Where a fault can bite: a route, or one grant type of the token endpoint. */
-export type Place =
-  | 'metadata'
-  | 'jwks'
-  | 'consent'
-  | 'redirect'
-  | 'token'
-  | 'exchange'
-  | 'refresh'
-  | 'service'
-  | 'revocation'
-  | 'userinfo'
-  | 'apiInfo'
-  | 'api'
-  | 'browse';
+// prettier-ignore
+const PLACES = [
+  'metadata', 'jwks', 'consent', 'redirect', 'token', 'exchange', 'refresh', 'service', 'revocation',
+  'userinfo', 'apiInfo', 'api', 'browse',
+] as const;
+export type Place = (typeof PLACES)[number];
 
 /**
  * A fault by its name; behind `@`, the only place where it bites. `token-502-html` makes every token
@@ -42,6 +34,9 @@ function readSwitch(text: FaultSwitch): Switched {
   const fault = Object.entries<Fault>(FAULTS).find(([each]) => each === name)?.[1];
   if (!fault)
     throw new MortiseError('configuration_error', { problem: `no such sandbox fault: ${name}` });
+  if (at !== undefined && !PLACES.some((place) => place === at)) {
+    throw new MortiseError('configuration_error', { problem: `no such place: ${at}` });
+  }
   return { fault, at: at ?? fault.at };
 }
 

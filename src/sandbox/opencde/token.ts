@@ -21,10 +21,8 @@ function readClient(call: Call): Client | Refused {
   if (headers['authorization'] === undefined) {
     return id ? { id, isConfidential: false } : invalidClient('client_id is missing.');
   }
-  // RFC 6749 section 2.3.1: both halves are form-encoded before they are base64.
-  const plain = (text = '') => new URLSearchParams(`x=${text}`).get('x') ?? '';
-  const basic = readBasic(call);
-  const [name, secret] = [plain(basic?.id), plain(basic?.secret)];
+  // The standard's example: as they are, not form-encoded before they are base64.
+  const { id: name, secret } = readBasic(call) ?? { id: '', secret: '' };
   if (!name || !secret || secret === WRONG_SECRET) {
     return invalidClient('The Basic header holds no client id and secret that are known.');
   }
