@@ -136,7 +136,9 @@ export class MortiseError<C extends ErrorCode = ErrorCode> extends Error {
     this.code = code;
     this.hint = hint ?? HINTS[code];
     this.retryable = retryable ?? RETRYABLE.test(code);
+    // Shown to everybody who waited: nobody is to change what the others are told.
     this.details = details;
+    Object.freeze(details);
   }
 }
 

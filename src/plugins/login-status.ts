@@ -29,13 +29,14 @@ export interface Login {
 }
 
 /**
- * Watches a session for a login button. The user's name is asked for only while somebody listens, once an
- * account; should that fail, the button has no name.
+ * Watches a session for a login button. The user's name is asked for only while somebody listens, once for each
+ * token; should that fail, the button shows the one it had, or none.
  */
 export function watchLogin(session: Session<AnyApi>, provider: Provider): Login {
   const events = new EventEmitter<{ status: [LoginStatus] }>();
   let user: string | null = null;
   let asked: object | null = null;
+  let isAsking = false;
   let isUnread = false;
   let status = statusOf(session.state, provider, user);
 
@@ -48,30 +49,32 @@ export function watchLogin(session: Session<AnyApi>, provider: Provider): Login 
     status = Object.freeze(next);
     events.emit('status', status);
   };
-  const askName = () => {
+  const askName = async () => {
     const mine = {};
     if (asked || status.name !== 'ready' || events.listenerCount('status') === 0) return;
     asked = mine;
-    const name = provider.displayName?.(session.api) ?? Promise.resolve(null);
-    name.then(
-      (found) => {
-        if (asked !== mine) return;
-        user = found;
-        update();
-      },
-      () => {},
-    );
+    isAsking = true;
+    try {
+      const found = await provider.displayName?.(session.api);
+      if (asked === mine) user = found ?? null;
+    } catch {
+      // Then there is no name.
+    } finally {
+      if (asked === mine) isAsking = false;
+    }
+    update();
   };
   session.onChange(({ event }) => {
     isUnread = event === 'storeFailed';
-    // Perhaps of another user, whom another process has signed in.
-    if (event === 'tokensIssued' || event === 'sessionFound') asked = null;
+    // Perhaps of another user, whom another process has signed in. Not when it is the question that renews.
+    if (event === 'tokensIssued' && !isAsking) asked = null;
     if (!/^(signedIn|refreshing|degraded)$/.test(session.state.name)) {
       user = null;
       asked = null;
+      isAsking = false;
     }
     update();
-    askName();
+    void askName();
   });
   return {
     get status() {
@@ -80,7 +83,7 @@ export function watchLogin(session: Session<AnyApi>, provider: Provider): Login 
     onStatus(listener) {
       const guarded = quietly(listener);
       events.on('status', guarded);
-      askName();
+      void askName();
       return () => void events.off('status', guarded);
     },
   };

@@ -2,7 +2,6 @@ import { MortiseError } from '../errors.js';
 import { untilStopped, type InFlight } from '../http/guard.js';
 import type { Host } from '../ports/index.js';
 import { createSession, encodePart, type Session } from '../session/create-session.js';
-import type { SessionState } from '../session/state.js';
 import { watchLogin, type Login } from './login-status.js';
 import type { Assignment, Integration, IntegrationHandle } from './plugin.js';
 import { shareSignIn, type SharedSignInOptions } from './shared-sign-in.js';
@@ -50,8 +49,8 @@ export function lend(
   const assignment = plugins.find((each) => nameOf(each) === plugin);
   const access = session.share({ scopes: scopesOf(assignment), signal });
   session.restore().catch(() => {}); // Told as a change of the session.
-  let last: SessionState = session.state;
-  inFlight.stops.add(() => (last = session.state));
+  let last = { state: session.state, status: login.status };
+  inFlight.stops.add(() => (last = { state: session.state, status: login.status }));
   const alive = <T>(start: () => Promise<T>): Promise<T> => {
     if (inFlight.isClosed) return Promise.reject(new MortiseError('aborted', {}));
     try {
@@ -76,10 +75,10 @@ export function lend(
     name,
     get state() {
       // What comes after is nothing for it any more.
-      return inFlight.isClosed ? last : session.state;
+      return inFlight.isClosed ? last.state : session.state;
     },
     get status() {
-      return login.status;
+      return inFlight.isClosed ? last.status : login.status;
     },
     onChange: (listener) => listen(() => session.onChange(listener)),
     onStatus: (listener) => listen(() => login.onStatus(listener)),
@@ -102,9 +101,14 @@ function signInFor(
   for (const signal of signals) signal?.addEventListener('abort', stop);
   if (signals.some((signal) => signal?.aborted)) stop();
   const free = () => signals.forEach((signal) => signal?.removeEventListener('abort', stop));
-  const done = signIn({ ...options, signal: both.signal });
-  done.then(free, free);
-  return done;
+  try {
+    const done = signIn({ ...options, signal: both.signal });
+    done.then(free, free);
+    return done;
+  } catch (error) {
+    free();
+    throw error;
+  }
 }
 
 const scopesOf = (assignment: Assignment | undefined): readonly string[] | undefined =>

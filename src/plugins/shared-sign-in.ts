@@ -7,7 +7,10 @@ import { SIGN_IN_TIMEOUT_MS } from '../session/sign-in.js';
 /** Of one who waits; others wait as long as they like. */
 export interface SharedSignInOptions {
   readonly signal?: AbortSignal | undefined;
-  /** How long this one waits. Default 300,000; nobody waits longer than that or the first one's. */
+  /**
+   * How long this one waits. Default 300,000, which the sign-in itself lasts at least: `state.expiresAtMs` tells
+   * of that. The first one's, if it is longer, is everybody's.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -27,13 +30,20 @@ export function shareSignIn(
   clock: Clock,
 ): (options: SharedSignInOptions) => Promise<void> {
   let pending: Pending | null = null;
+  /** Everybody has left, and the port may still be closing. */
+  let isAbandoned = false;
 
   function begin(timeoutMs: number): Pending {
     const controller = new AbortController();
     const { signal } = controller;
-    // One that everybody has left may still be closing its port.
-    const done = session.signIn({ signal, timeoutMs, whilePending: 'restart' });
+    const whilePending = isAbandoned ? 'restart' : 'join';
+    let follow: (signingIn: Promise<void>) => void = () => {};
+    const done = new Promise<void>((resolve) => (follow = resolve));
     const begun: Pending = { done, controller, waiting: 0 };
+    // Before it starts: a listener that hears of it may ask for the same.
+    pending = begun;
+    isAbandoned = false;
+    follow(session.signIn({ signal, timeoutMs, whilePending }));
     const forget = () => {
       if (pending === begun) pending = null;
     };
@@ -43,9 +53,8 @@ export function shareSignIn(
 
   return ({ signal, timeoutMs = SIGN_IN_TIMEOUT_MS }) => {
     if (signal?.aborted) return session.signIn({ signal });
-    if (!(timeoutMs > 0)) return session.signIn({ timeoutMs });
+    if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) return session.signIn({ timeoutMs });
     const joined = pending ?? begin(Math.max(timeoutMs, SIGN_IN_TIMEOUT_MS));
-    pending = joined;
     joined.waiting += 1;
     const own = new AbortController();
     let isLate = false;
@@ -54,7 +63,10 @@ export function shareSignIn(
       own.abort();
       joined.waiting -= 1;
       if (joined.waiting > 0) return;
-      if (pending === joined) pending = null;
+      if (pending === joined) {
+        pending = null;
+        isAbandoned = true;
+      }
       joined.controller.abort();
     };
     const stopTimer = clock.after(timeoutMs, () => {

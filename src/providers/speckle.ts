@@ -29,7 +29,8 @@ import type { ApiFailure, ApiSend, Hints, Provider } from '../oauth/provider.js'
  * - It does not protect from who can read the address of this sign-in, as a `state` would not either: they can
  *   have a code of their own account bound to the same challenge.
  * - A forged `?denied=true`, which any program on the machine can send, cannot be told from a real one and ends
- *   the sign-in, as an answer with two codes does. It can do no more: the tokens of an earlier sign-in stay.
+ *   the sign-in, as an answer with two codes does, or a code refused in words that are in no document. It can do
+ *   no more: the tokens of an earlier sign-in stay.
  * - A server that has only the older exchange compares the challenge with itself, as it stood in the address:
  *   whoever saw the address and the code could exchange it, but for the app secret.
  */

@@ -78,6 +78,8 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
     await renew(context, () => context.held !== null);
   }
   try {
+    const refusal = scope === undefined ? undefined : context.unobtainable.get(scope);
+    if (refusal) throw refusal;
     if (!isMet()) await renew(context, isMet, scope);
   } catch (error) {
     // Better a token that ends soon than none, while the server cannot be reached.

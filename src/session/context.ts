@@ -69,6 +69,8 @@ export interface Context {
   renewing: Renewal | null;
   /** By their `scope`. */
   readonly narrowed: Map<string, NarrowedToken>;
+  /** Why there is no token for a `scope`: asking again would only spend another refresh token. */
+  readonly unobtainable: Map<string, MortiseError>;
   /** Our own renewal holds the lock, rather than waiting for it. */
   hasLock: boolean;
   /** Failed refreshes in a row. */

@@ -91,6 +91,7 @@ export function createSession<Api extends { request: ApiSend }>(
     restored: null,
     renewing: null,
     narrowed: new Map(),
+    unobtainable: new Map(),
     hasLock: false,
     signingOut: null,
     forgotten: null,

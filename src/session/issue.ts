@@ -44,6 +44,7 @@ export async function issue(
   context.failures = 0;
   context.pause = null;
   context.narrowed.clear();
+  context.unobtainable.clear();
   const next = signedInState(fresh);
   // A save so slow that a later sign-in has failed meanwhile finds the state where that one left it.
   machine.dispatch('refreshDue', { name: 'refreshing' });

@@ -24,9 +24,11 @@ export async function keepNarrowed(
   if (isLate()) return endpoint.revoke({ accessToken, refreshToken: null });
   const asked = scope.split(' ');
   if (issued.scopes?.some((granted) => !asked.includes(granted))) {
-    void endpoint.revoke({ accessToken, refreshToken: null });
+    // Not revoked: a server may end the whole grant with it (RFC 7009 section 2.1).
     const problem = 'it allows more than was asked for';
-    throw new MortiseError('malformed_response', { problem });
+    const refusal = new MortiseError('malformed_response', { problem });
+    context.unobtainable.set(scope, refusal);
+    throw refusal;
   }
   narrowed.set(scope, { accessToken, lifetimeMs, receivedAtMs, receivedMonotonicMs, account });
 }

@@ -160,9 +160,15 @@ function settleFailure(context: Context, error: unknown, scope: string | undefin
     leave(context, 'grantRejected', 'rejected', failure);
     return signInRequired(context, failure);
   }
-  if (scope && !failure.retryable) {
+  if (scope && failure.code === 'oauth_error' && !failure.retryable) {
+    context.unobtainable.set(scope, failure);
+  }
+  if (scope && context.unobtainable.has(scope)) {
     // Fewer scopes than these cannot be had. The session's own token is as good as before.
-    machine.dispatch('sessionKept', signedInState(held), failure);
+    // A sign-in that is under way has the word.
+    if (machine.state.name === 'refreshing') {
+      machine.dispatch('sessionKept', signedInState(held), failure);
+    }
     return failure;
   }
   const asked = failure.code === 'rate_limited' ? failure.details.retryAfterMs : null;

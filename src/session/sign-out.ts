@@ -39,6 +39,7 @@ async function forget(context: Context): Promise<HeldSession | null> {
   context.generation += 1;
   context.held = null;
   context.narrowed.clear();
+  context.unobtainable.clear();
   context.attempt = null;
   context.forgotten = held?.storedRevision ?? context.forgotten;
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';

@@ -1,5 +1,11 @@
 // What one plug-in could do to another, or to the host, if it tried.
-import { createPluginHost, createSession, type PluginContext } from 'mortise';
+import {
+  createPluginHost,
+  createSession,
+  type HttpRequest,
+  type PluginContext,
+  type Session,
+} from 'mortise';
 import { aps } from 'mortise/providers/aps';
 import { settle } from '../support/fake-clock.js';
 import { createFakeHost } from '../support/fake-host.js';
@@ -247,4 +253,73 @@ test('what one user began does not go on as another', async () => {
   release();
   await ended;
   expect(posts).toHaveLength(1);
+});
+
+test('a plug-in that signs in when it hears of a sign-in joins it', async () => {
+  const { plugins, host } = createDesk();
+  const [one, two] = [probe('one'), probe('two')];
+  await plugins.activate(one);
+  await plugins.activate(two);
+  const joined: Promise<void>[] = [];
+  two.handle.onStatus(({ name }) => {
+    if (name === 'signingIn' && joined.length === 0) joined.push(two.handle.signIn());
+  });
+  const arrived = host.visit();
+  const done = one.handle.signIn();
+  await (await arrived).redirect({ code: 'the-code' });
+  await Promise.all([done, ...joined]);
+  expect(joined).toHaveLength(1);
+  expect(host.visits).toHaveLength(1);
+});
+
+test('a name that cannot be had is not asked for again and again', async () => {
+  let asked = 0;
+  const provider = {
+    ...fakeProvider(),
+    displayName: async ({ request }: { request: Session<unknown>['api'] }) => {
+      asked += 1;
+      await (request as (how: object) => Promise<unknown>)({ path: 'me' });
+      return 'nobody';
+    },
+  };
+  const server = createFakeServer();
+  const http = async (request: HttpRequest) => ({
+    ...(await server.http(request)),
+    ...(request.url.endsWith('/me') && { status: 401 }),
+  });
+  const host = createFakeHost({ http });
+  const plugins = createPluginHost({
+    host,
+    integrations: [{ name: NAME, provider: provider as never, plugins: ['one'] }],
+  });
+  const one = probe('one');
+  await plugins.activate(one);
+  one.handle.onStatus(() => {});
+  await signIn(host, one.handle);
+  await settle();
+  expect(asked).toBe(1);
+  expect(server.tokenRequests()).toHaveLength(2);
+});
+
+test('scopes that are refused are asked for once, and disturb no sign-in under way', async () => {
+  const { plugins, host, server } = createDesk({
+    integrations: [
+      { name: NAME, provider: fakeProvider(), plugins: ['one', { name: 'two', scopes: ['read'] }] },
+    ],
+  });
+  const [one, two] = [probe('one'), probe('two')];
+  await plugins.activate(one);
+  await plugins.activate(two);
+  await signIn(host, one.handle);
+  const again = one.handle.signIn();
+  const visit = await host.visit();
+  server.next(() => ({ status: 400, json: { error: 'invalid_scope' } }));
+  await expect(two.handle.getAccessToken()).rejects.toEqual(failing('oauth_error'));
+  expect(one.handle.status).toMatchObject({ name: 'signingIn', authorizationUrl: visit.url });
+  const before = server.tokenRequests().length;
+  await expect(two.handle.getAccessToken()).rejects.toEqual(failing('oauth_error'));
+  expect(server.tokenRequests()).toHaveLength(before);
+  await visit.redirect({ code: 'the-code' });
+  await again;
+  await two.handle.getAccessToken();
 });
