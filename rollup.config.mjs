@@ -42,8 +42,8 @@ const markFormat = (folder, type) => ({
 });
 
 /**
- * Puts what two entries share into one file, small as it is: on a cold start each further file costs
- * more than a few unused lines.
+ * Puts what two entries share into one file, and the errors, which all need, into another: on a cold start each
+ * further file costs more than a few unused lines.
  */
 function shareOnce(id, { getModuleInfo }) {
   const users = new Set();
@@ -56,7 +56,9 @@ function shareOnce(id, { getModuleInfo }) {
     importers.forEach(climb);
   };
   climb(id);
-  return users.size > 1 ? 'shared' : undefined;
+  if (users.size < 2) return undefined;
+  // A host adapter needs the errors alone, and not what providers share.
+  return /[\\/]src[\\/]errors\.ts$/.test(id) ? 'errors' : 'shared';
 }
 
 const output = (folder, format, type) => ({
