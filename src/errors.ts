@@ -142,6 +142,10 @@ export class MortiseError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+/** An author's mistake, told when it is made. */
+export const misconfigured = (problem: string): MortiseError<'configuration_error'> =>
+  new MortiseError('configuration_error', { problem });
+
 /** Switch over `code` and `details` narrows with it. */
 export type AnyMortiseError = { [C in ErrorCode]: MortiseError<C> }[ErrorCode];
 

@@ -23,6 +23,7 @@ export type {
   Fields,
   Hints,
   OwnProtocol,
+  PlatformApi,
   Provider,
   ReadDocument,
   ServerMetadata,

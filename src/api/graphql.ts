@@ -1,9 +1,4 @@
-import {
-  MortiseError,
-  type AnyMortiseError,
-  type ErrorCode,
-  type ErrorDetails,
-} from '../errors.js';
+import { MortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
 import { readRefusal, readScope } from '../oauth/refusal.js';
 import type { ApiSend } from '../oauth/provider.js';
 
@@ -104,15 +99,25 @@ export function graphqlError(
   const found = problems.find((problem) => Object.hasOwn(meanings, codeOf(problem)));
   const code = found ? codeOf(found) : '';
   const scope = found?.extensions?.['scope'];
+  const options = (meant: ErrorCode) => ({ hint: hint(meant, code) });
   switch (found && meanings[code]) {
     case 'forbidden':
-      return typeof scope === 'string' && /^[\w:.-]{1,100}$/.test(scope)
-        ? make('insufficient_scope', { status: 403, scope: readScope(scope, secrets) })
-        : make('forbidden', { status: 403 });
+      if (typeof scope !== 'string' || !/^[\w:.-]{1,100}$/.test(scope)) {
+        return new MortiseError('forbidden', { status: 403 }, options('forbidden'));
+      }
+      return new MortiseError(
+        'insufficient_scope',
+        { status: 403, scope: readScope(scope, secrets) },
+        options('insufficient_scope'),
+      );
     case 'http_error':
-      return make('http_error', { status: 401 });
+      return new MortiseError('http_error', { status: 401 }, options('http_error'));
     case 'rate_limited':
-      return make('rate_limited', { status: 429, retryAfterMs: null });
+      return new MortiseError(
+        'rate_limited',
+        { status: 429, retryAfterMs: null },
+        options('rate_limited'),
+      );
   }
   const texts = problems
     .slice(0, 10)
@@ -121,10 +126,5 @@ export function graphqlError(
     );
   const codes = texts.flatMap(({ error = [] }) => error);
   const messages = texts.flatMap(({ errorDescription = [] }) => errorDescription);
-  return make('graphql_error', { codes, messages });
-
-  function make<C extends ErrorCode>(meant: C, details: ErrorDetails[C]): AnyMortiseError {
-    const error = new MortiseError(meant, details, { hint: hint(meant, code) });
-    return error as unknown as AnyMortiseError;
-  }
+  return new MortiseError('graphql_error', { codes, messages }, options('graphql_error'));
 }

@@ -1,5 +1,5 @@
 import { MortiseError, isMortiseError, type AnyMortiseError, type ErrorCode } from '../errors.js';
-import type { Answer } from '../http/exchange.js';
+import { parseJson, type Answer } from '../http/exchange.js';
 import type { Provider } from '../oauth/provider.js';
 import { readScope } from '../oauth/refusal.js';
 import { readRetryAfterMs } from '../oauth/retry-after.js';
@@ -63,12 +63,4 @@ export function statusError(
     { status },
     { ...options('http_error'), retryable: status >= 500 },
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -135,10 +135,19 @@ async function readAll(body: ByteStream, maxBytes: number): Promise<Uint8Array> 
   return bytes;
 }
 
-/** JSON, or `undefined` for anything that is not: its text belongs in no error. A leading BOM is skipped. */
+/** JSON, or `undefined` for anything that is not: its text belongs in no error. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same of bytes, which must be UTF-8. A leading BOM is skipped. */
 export function readJsonText(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { MortiseError } from '../errors.js';
+import { misconfigured } from '../errors.js';
 
 /** What an author gives of a client, before anybody has looked at it. */
 export interface UncheckedClient {
@@ -17,8 +17,6 @@ export interface CheckedClient {
 /** Whatever is in a scope is encoded; two in one text are two to the server. */
 const NOT_EMPTY = /[^]/;
 
-const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-
 /**
  * @param scopeGrammar Where the platform is strict.
  * @throws {MortiseError} `configuration_error`.
@@ -27,14 +25,14 @@ export function checkClient(
   { clientId, clientSecret, scopes = [] }: UncheckedClient,
   scopeGrammar = NOT_EMPTY,
 ): CheckedClient {
-  if (typeof clientId !== 'string' || !clientId) throw fail('clientId is missing');
+  if (typeof clientId !== 'string' || !clientId) throw misconfigured('clientId is missing');
   // An empty one is a setting that somebody forgot, not a public client.
   if (clientSecret !== undefined && (typeof clientSecret !== 'string' || !clientSecret)) {
-    throw fail('clientSecret is missing');
+    throw misconfigured('clientSecret is missing');
   }
-  if (!Array.isArray(scopes)) throw fail('scopes must be a list');
+  if (!Array.isArray(scopes)) throw misconfigured('scopes must be a list');
   if (!scopes.every((scope) => typeof scope === 'string' && scopeGrammar.test(scope))) {
-    throw fail('scopes must be texts of one scope each');
+    throw misconfigured('scopes must be texts of one scope each');
   }
   return {
     clientId,

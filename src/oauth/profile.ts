@@ -1,4 +1,4 @@
-import { MortiseError } from '../errors.js';
+import { misconfigured } from '../errors.js';
 import { buildAuthorizationUrl } from './authorization-request.js';
 import { checkClient } from './client-options.js';
 import { checkEndpoint, checkRedirectUris } from './endpoint.js';
@@ -65,8 +65,6 @@ const PKCE = ['code_challenge', 'code_challenge_method', 'code_verifier'];
 /** RFC 6749 section 3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
-const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-
 /** @throws {MortiseError} `configuration_error` for options that cannot work at this platform. */
 export function fromProfile(profile: Profile, options: ProfileOptions): Provider {
   const { id, facts, endpoints, clients, person, hints, apiFailure } = profile;
@@ -75,10 +73,10 @@ export function fromProfile(profile: Profile, options: ProfileOptions): Provider
   const client = checkClient({ ...options, scopes: scopesOf(profile, options.scopes) }, SCOPE);
   const isPublic = !client.clientSecret;
   if (!isPublic && !clients.confidential) {
-    throw fail('clientSecret is given, but the platform has only clients without one');
+    throw misconfigured('clientSecret is given, but the platform has only clients without one');
   }
   const rules = isPublic ? clients.public : clients.confidential;
-  if (!rules) throw fail('clientSecret is missing');
+  if (!rules) throw misconfigured('clientSecret is missing');
   const { pkce } = rules;
   const omitted = [...(profile.omits ?? []), ...(pkce === 'not sent' ? PKCE : [])];
   const apiBase =
@@ -139,9 +137,9 @@ export function fromProfile(profile: Profile, options: ProfileOptions): Provider
 
 function scopesOf({ scopes: rule }: Profile, given: readonly string[] = []): readonly string[] {
   if (rule === 'none') return [];
-  if (!Array.isArray(given)) throw fail('scopes must be a list');
+  if (!Array.isArray(given)) throw misconfigured('scopes must be a list');
   if (rule.more === 'needed' && given.every((scope) => rule.always.includes(scope))) {
-    throw fail(`scopes must name at least one beside ${rule.always.join(' ')}`);
+    throw misconfigured(`scopes must name at least one beside ${rule.always.join(' ')}`);
   }
   return [...new Set([...rule.always, ...given])];
 }

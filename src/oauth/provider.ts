@@ -129,8 +129,13 @@ export interface ApiTools {
   readonly secrets: () => readonly string[];
 }
 
+/** What every platform's API has. */
+export interface PlatformApi {
+  readonly request: ApiSend;
+}
+
 /** A platform: how it differs from the RFCs, and its typed API. One file each; see providers/README.md. */
-export interface Provider<Api extends { request: ApiSend } = { request: ApiSend }> {
+export interface Provider<Api extends PlatformApi = PlatformApi> {
   /** The file's name, and part of the key under which sessions are stored. */
   readonly id: string;
   readonly grant: 'authorization_code' | 'client_credentials';

@@ -1,4 +1,4 @@
-import { MortiseError } from '../errors.js';
+import { MortiseError, misconfigured } from '../errors.js';
 import type { Host } from '../ports/index.js';
 import type { Session } from '../session/create-session.js';
 import { isName, readDefinitions, type Definitions } from './definitions.js';
@@ -62,7 +62,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       if (closing) throw new MortiseError('aborted', {});
       const checked = checkPlugin(plugin);
       const { name } = checked;
-      if (active.has(name)) throw bad(`a plug-in called ${name} is running already`);
+      if (active.has(name)) throw misconfigured(`a plug-in called ${name} is running already`);
       const slot = createSlot({
         host,
         integrations,
@@ -109,8 +109,6 @@ function tryOut(host: Host, integration: Integration): void {
   for (const plugin of integration.plugins) lendScopes(shared, plugin);
 }
 
-const bad = (problem: string): MortiseError => new MortiseError('configuration_error', { problem });
-
 /**
  * A plug-in is somebody else's code: each thing it says of itself is read once, checked, and never asked again.
  *
@@ -119,17 +117,18 @@ const bad = (problem: string): MortiseError => new MortiseError('configuration_e
 function checkPlugin(plugin: unknown): Plugin {
   const given = Object(plugin) as Partial<Plugin>;
   const { name, version, integrations, activate, deactivate } = given;
-  if (!isName(name)) throw bad('a plug-in’s name must be a text of 1 to 100 characters');
-  if (!isName(version)) throw bad('a plug-in’s version must be a text such as 1.0.0');
-  if (typeof activate !== 'function') throw bad('a plug-in’s activate must be a function');
+  if (!isName(name)) throw misconfigured('a plug-in’s name must be a text of 1 to 100 characters');
+  if (!isName(version)) throw misconfigured('a plug-in’s version must be a text such as 1.0.0');
+  if (typeof activate !== 'function')
+    throw misconfigured('a plug-in’s activate must be a function');
   if (deactivate !== undefined && typeof deactivate !== 'function') {
-    throw bad('a plug-in’s deactivate must be a function');
+    throw misconfigured('a plug-in’s deactivate must be a function');
   }
   const names: readonly unknown[] | undefined = Array.isArray(integrations)
     ? [...integrations]
     : undefined;
   if (integrations !== undefined && !names?.every(isName)) {
-    throw bad('a plug-in’s integrations must be a list of names');
+    throw misconfigured('a plug-in’s integrations must be a list of names');
   }
   return Object.freeze({
     name,

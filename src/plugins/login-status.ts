@@ -1,11 +1,9 @@
 import { EventEmitter } from 'eventemitter3';
 import type { SignedOutReason } from '../errors.js';
 import { quietly } from '../http/quietly.js';
-import type { ApiSend, Provider } from '../oauth/provider.js';
+import type { PlatformApi, Provider } from '../oauth/provider.js';
 import type { Session } from '../session/create-session.js';
 import type { SessionState } from '../session/state.js';
-
-type AnyApi = { request: ApiSend };
 
 /** What a login button has to show. */
 export type LoginStatus =
@@ -32,7 +30,7 @@ export interface Login {
  * Watches a session for a login button. The user's name is asked for only while somebody listens, once for each
  * token; should that fail, the button shows the one it had, or none.
  */
-export function watchLogin(session: Session<AnyApi>, provider: Provider): Login {
+export function watchLogin(session: Session<PlatformApi>, provider: Provider): Login {
   const events = new EventEmitter<{ status: [LoginStatus] }>();
   let user: string | null = null;
   let asked: object | null = null;

@@ -1,11 +1,9 @@
-import type { ApiSend, Provider } from '../oauth/provider.js';
+import type { PlatformApi, Provider } from '../oauth/provider.js';
 import type { AccessTokenOptions } from '../session/access-token.js';
 import type { StateChange } from '../session/machine.js';
 import type { SessionState } from '../session/state.js';
 import type { LoginStatus } from './login-status.js';
 import type { SharedSignInOptions } from './shared-sign-in.js';
-
-type AnyApi = { request: ApiSend };
 
 /** A plug-in, as its author writes it. */
 export interface Plugin {
@@ -28,14 +26,14 @@ export interface PluginContext {
    * @throws {MortiseError} `integration_unknown` when nobody defined it, `integration_not_assigned` when it is
    * not for this plug-in.
    */
-  integration<Api extends AnyApi = AnyApi>(name: string): IntegrationHandle<Api>;
+  integration<Api extends PlatformApi = PlatformApi>(name: string): IntegrationHandle<Api>;
 }
 
 /**
  * A named integration in the hands of a plug-in: no refresh token, no client secret, and no more scopes than
  * the administrator gave it. After the plug-in was deactivated everything rejects with `aborted`.
  */
-export interface IntegrationHandle<Api = AnyApi> {
+export interface IntegrationHandle<Api = PlatformApi> {
   readonly name: string;
   readonly state: SessionState;
   onChange(listener: (change: StateChange) => void): () => void;

@@ -1,4 +1,4 @@
-import { MortiseError } from '../errors.js';
+import { misconfigured } from '../errors.js';
 import { listing, type Listing } from '../api/pages.js';
 import { pathSegment } from '../api/url.js';
 import { checkClient } from '../oauth/client-options.js';
@@ -81,19 +81,18 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
   const client = checkClient(options, SCOPE);
   const { scopes } = client;
   const { baseUrl } = options;
-  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   const isService = options.grant === 'client_credentials';
   if (!isService && options.grant !== undefined && options.grant !== 'authorization_code') {
-    throw fail('grant must be authorization_code or client_credentials');
+    throw misconfigured('grant must be authorization_code or client_credentials');
   }
   const redirect = isService ? [] : checkRedirectUris(options.redirectUris);
 
-  if (isService && !client.clientSecret) throw fail('clientSecret is missing');
+  if (isService && !client.clientSecret) throw misconfigured('clientSecret is missing');
   if (scopes.length < 1 || scopes.length > MAX_SCOPES) {
-    throw fail(`scopes must name 1 to ${MAX_SCOPES} scopes`);
+    throw misconfigured(`scopes must name 1 to ${MAX_SCOPES} scopes`);
   }
   if (scopes.join(' ').length > MAX_SCOPE_LENGTH) {
-    throw fail(`scopes are longer than ${MAX_SCOPE_LENGTH} characters`);
+    throw misconfigured(`scopes are longer than ${MAX_SCOPE_LENGTH} characters`);
   }
   const base = baseUrl === undefined ? BASE_URL : parseServerRoot(baseUrl, 'baseUrl');
   const authentication = `${base}/authentication/v2`;
@@ -125,7 +124,7 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
       return {
         request,
         async userInfo({ signal } = {}) {
-          if (isService) throw fail('there is no user without a sign-in');
+          if (isService) throw misconfigured('there is no user without a sign-in');
           return Object(await (await userinfo({ path: '', signal })).json());
         },
         hubs: (how) => list(() => 'project/v1/hubs', how),

@@ -1,4 +1,4 @@
-import { MortiseError } from '../errors.js';
+import { MortiseError, misconfigured } from '../errors.js';
 import { checkClient } from '../oauth/client-options.js';
 import { checkEndpoint, checkRedirectUris } from '../oauth/endpoint.js';
 import { discoverMetadata } from '../oauth/metadata.js';
@@ -45,14 +45,13 @@ export interface OAuthApi {
 
 export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuthApi> {
   const { redirect, apiBaseUrl, authorizationParameters } = options;
-  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   const client = checkClient(options);
   if (apiBaseUrl !== undefined) checkEndpoint(apiBaseUrl, 'apiBaseUrl');
   if (redirect !== undefined) checkRedirect(redirect);
   const isFixed = 'tokenEndpoint' in options || 'authorizationEndpoint' in options;
   const fixed = isFixed ? readFixed(options) : undefined;
   const issuer = fixed ? '' : checkEndpoint(options.issuer, 'issuer');
-  if (issuer.includes('?')) throw fail('issuer has a query');
+  if (issuer.includes('?')) throw misconfigured('issuer has a query');
   const { endpointHosts } = options as Partial<DiscoveredOptions>;
 
   return {
@@ -66,12 +65,12 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
     ...(authorizationParameters && { authorizationParameters }),
     api({ connect, metadata }) {
       const request = connect(async () => {
-        if (apiBaseUrl === undefined) throw fail('api.request needs apiBaseUrl');
+        if (apiBaseUrl === undefined) throw misconfigured('api.request needs apiBaseUrl');
         return apiBaseUrl;
       });
       const userinfo = connect(async () => {
         const { userinfoEndpoint } = await metadata();
-        if (!userinfoEndpoint) throw fail('the server has no userinfo endpoint');
+        if (!userinfoEndpoint) throw misconfigured('the server has no userinfo endpoint');
         return userinfoEndpoint;
       });
       return {

@@ -154,6 +154,8 @@ function apiFailure({ status, headers, json }: ApiFailure): AnyMortiseError | un
   if (said.errorDescription === undefined || status === 401 || status === 429 || status >= 500) {
     return undefined;
   }
-  const code = status === 403 ? 'forbidden' : 'http_error';
-  return new MortiseError(code, { ...said, status }) as AnyMortiseError;
+  const details = { ...said, status };
+  return status === 403
+    ? new MortiseError('forbidden', details)
+    : new MortiseError('http_error', details);
 }

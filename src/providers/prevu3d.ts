@@ -1,4 +1,4 @@
-import { MortiseError } from '../errors.js';
+import { MortiseError, misconfigured } from '../errors.js';
 import { checkClient } from '../oauth/client-options.js';
 import { checkEndpoint, isHostName, isTrusted, parseUrl } from '../oauth/endpoint.js';
 import type { ApiSend, Hints, Provider } from '../oauth/provider.js';
@@ -99,11 +99,10 @@ const hints: Hints = (code, step, status) => {
 
 export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Provider<Prevu3dApi> {
   const { environment = 'production' } = options;
-  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   const isService = options.grant === 'client_credentials';
   const client = checkClient({ ...options, ...(isService && { scopes: [] }) });
   const chosen = typeof environment === 'string' ? ENVIRONMENTS[environment] : environment;
-  if (!chosen) throw fail('environment is not known');
+  if (!chosen) throw misconfigured('environment is not known');
   const { apiHosts } = chosen;
   const endpoint = (name: 'authorizationEndpoint' | 'tokenEndpoint' | 'apiInfoEndpoint') =>
     checkEndpoint(chosen[name], name);
@@ -112,11 +111,12 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
   const apiInfo = new URL(endpoint('apiInfoEndpoint'));
 
   if (!Array.isArray(apiHosts) || !apiHosts.length || !apiHosts.every(isHostName)) {
-    throw fail('apiHosts must be host names, without scheme, port or wildcard');
+    throw misconfigured('apiHosts must be host names, without scheme, port or wildcard');
   }
-  if (isService && !client.clientSecret) throw fail('clientSecret is missing');
-  if (!isService && client.clientSecret) throw fail('a native app has no client secret');
-  if (!isService && !client.scopes.length) throw fail('scopes must name at least one scope');
+  if (isService && !client.clientSecret) throw misconfigured('clientSecret is missing');
+  if (!isService && client.clientSecret) throw misconfigured('a native app has no client secret');
+  if (!isService && !client.scopes.length)
+    throw misconfigured('scopes must name at least one scope');
 
   return {
     id: 'prevu3d',

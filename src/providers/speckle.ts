@@ -1,4 +1,4 @@
-import { MortiseError, type AnyMortiseError } from '../errors.js';
+import { MortiseError, misconfigured, type AnyMortiseError } from '../errors.js';
 import {
   createGraphql,
   graphqlError,
@@ -87,19 +87,18 @@ const hints: Hints = (code, step, status) => {
 export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
   const { serverUrl = 'https://app.speckle.systems', appId, appSecret, redirectUri } = options;
   const { origin } = parseServerUrl(serverUrl);
-  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-  if (!appId) throw fail('appId is missing');
+  if (!appId) throw misconfigured('appId is missing');
   if (typeof appId !== 'string' || !/^[\w-]+$/.test(appId)) {
-    throw fail('appId must be letters, digits, - and _');
+    throw misconfigured('appId must be letters, digits, - and _');
   }
   if (appSecret !== undefined && (typeof appSecret !== 'string' || appSecret === '')) {
-    throw fail('appSecret is empty');
+    throw misconfigured('appSecret is empty');
   }
   // The server appends "?access_code=…" to whatever was registered, and can register no more.
   if (!parseUrl(redirectUri) || /[?#]/.test(redirectUri)) {
-    throw fail('redirectUri must be the registered address, without a query');
+    throw misconfigured('redirectUri must be the registered address, without a query');
   }
-  if (redirectUri.length > 100) throw fail('redirectUri must have at most 100 characters');
+  if (redirectUri.length > 100) throw misconfigured('redirectUri must have at most 100 characters');
 
   return {
     id: 'speckle',

@@ -63,6 +63,23 @@ export function exchangeCode({ form }: Call, clientId: string, grants: Grants): 
   });
 }
 
+/**
+ * RFC 6749 section 6, once it is known who asks.
+ *
+ * @param scope Fewer, where the platform reads that parameter.
+ */
+export function exchangeRefreshToken(
+  { form }: Call,
+  clientId: string | null,
+  grants: Grants,
+  scope: string | null = null,
+): Issued | Refused {
+  const token = form.get('refresh_token');
+  return token
+    ? grants.redeemRefreshToken(token, clientId, scope?.split(' ') ?? null)
+    : invalidRequest('refresh_token is missing.');
+}
+
 /** The bearer's claims, or the refusal of RFC 6750 section 3. */
 export function readBearer(call: Call, grants: Grants): Claims | Answer {
   const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(call.headers['authorization'] ?? '')?.[1];

@@ -1,7 +1,7 @@
 import { createApiClient } from '../api/client.js';
-import { MortiseError } from '../errors.js';
+import { MortiseError, misconfigured } from '../errors.js';
 import { createInFlight, stopAll, untilStopped, type InFlight } from '../http/guard.js';
-import type { ApiSend, Provider, ReadDocument } from '../oauth/provider.js';
+import type { ApiSend, PlatformApi, Provider, ReadDocument } from '../oauth/provider.js';
 import { accessToken, type AccessTokenOptions, type TokenDemand } from './access-token.js';
 import { accountNumber, type Context } from './context.js';
 
@@ -26,7 +26,7 @@ type GetToken = (demand: TokenDemand) => Promise<string>;
 const ANY: TokenDemand = {};
 
 /** Tokens and API of a session, all stopped by one `inFlight`. */
-export function createAccess<Api extends { request: ApiSend }>(
+export function createAccess<Api extends PlatformApi>(
   context: Context,
   provider: Provider<Api>,
   inFlight: InFlight,
@@ -64,7 +64,7 @@ export function createAccess<Api extends { request: ApiSend }>(
  * @throws {MortiseError} `configuration_error` for scopes the session does not ask for, or where the platform
  * gives no token for fewer.
  */
-export function shareAccess<Api extends { request: ApiSend }>(
+export function shareAccess<Api extends PlatformApi>(
   context: Context,
   provider: Provider<Api>,
   { scopes, signal }: ShareOptions,
@@ -101,13 +101,13 @@ function fewer(
 ): string | undefined {
   if (wanted === undefined) return undefined;
   const scopes = [...new Set(wanted)].sort();
-  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
-  if (scopes.length === 0) throw fail('scopes must name at least one scope');
+  if (scopes.length === 0) throw misconfigured('scopes must name at least one scope');
   if (!scopes.every((scope) => own.includes(scope))) {
-    throw fail('scopes must be among those the provider asks for');
+    throw misconfigured('scopes must be among those the provider asks for');
   }
   if (own.every((scope) => scopes.includes(scope))) return undefined;
-  if (dialect.fewerScopes !== 'offered') throw fail('the platform gives no token for fewer scopes');
+  if (dialect.fewerScopes !== 'offered')
+    throw misconfigured('the platform gives no token for fewer scopes');
   return scopes.join(' ');
 }
 

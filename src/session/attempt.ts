@@ -3,7 +3,7 @@ import { within } from '../http/guard.js';
 import { readAuthorizationCode } from '../oauth/authorization-response.js';
 import type { RedirectOutcome, UserAgentVisit, VisitRequest } from '../ports/index.js';
 import { authorize, weaknessOf, type Authorization } from './authorization.js';
-import type { Attempt, Context } from './context.js';
+import { leaveAfter, type Attempt, type Context } from './context.js';
 import { backToBefore, issue } from './issue.js';
 import { readPasted } from './pasted.js';
 import { restore } from './restore.js';
@@ -188,11 +188,7 @@ export function startAttempt(
   };
 
   const attempt: Attempt = { done: verdict.then(leave), receive, end };
-  const left = () => {
-    if (context.leaving === leaving) context.leaving = null;
-  };
-  const leaving: Promise<void> = Promise.allSettled([before, attempt.done]).then(left);
-  context.leaving = leaving;
+  leaveAfter(context, attempt.done);
   context.attempt = attempt;
   // One cut in two may be at its second half.
   const isBusy = /^(authorizing|exchanging)$/.test(machine.state.name);

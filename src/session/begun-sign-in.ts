@@ -1,8 +1,8 @@
-import { MortiseError, ourError } from '../errors.js';
+import { MortiseError, ourError, misconfigured } from '../errors.js';
 import { readAuthorizationCode } from '../oauth/authorization-response.js';
 import { parseUrl } from '../oauth/endpoint.js';
 import { authorize, weaknessOf } from './authorization.js';
-import type { Context } from './context.js';
+import { leaveAfter, type Context } from './context.js';
 import { backToBefore, issue } from './issue.js';
 import type { StoredAttempt } from './record.js';
 import { restore } from './restore.js';
@@ -22,12 +22,11 @@ export async function beginSignIn(
   const { host, provider, store, inFlight } = context;
   if (inFlight.isClosed) throw new MortiseError('aborted', {});
   const { redirect } = provider;
-  const fail = (problem: string) => new MortiseError('configuration_error', { problem });
   if (provider.grant !== 'authorization_code' || !parseUrl(redirectUri)) {
-    throw fail('a sign-in needs a user and an absolute redirect URI');
+    throw misconfigured('a sign-in needs a user and an absolute redirect URI');
   }
   if (!('loopback' in redirect) && !redirect.includes(redirectUri)) {
-    throw fail('the redirect URI is not one of the provider’s');
+    throw misconfigured('the redirect URI is not one of the provider’s');
   }
   const { authorizationUrl, state, codeVerifier, server } = await authorize(context, redirectUri);
   const startedAtMs = host.clock.nowMs();
@@ -38,12 +37,8 @@ export async function beginSignIn(
 
 /** The second half, from the redirect: the attempt was stored under this account and is given out once. */
 export async function finishSignIn(context: Context, redirectUrl: string): Promise<void> {
-  const before = context.leaving;
-  const finishing = finish(context, redirectUrl, before);
-  const leaving: Promise<void> = Promise.allSettled([before, finishing]).then(() => {
-    if (context.leaving === leaving) context.leaving = null;
-  });
-  context.leaving = leaving;
+  const finishing = finish(context, redirectUrl, context.leaving);
+  leaveAfter(context, finishing);
   return finishing;
 }
 

@@ -87,3 +87,11 @@ export interface Context {
   /** Sign-ins that are over but still hold a port or a window: the next one opens after them. */
   leaving: Promise<void> | null;
 }
+
+/** The next sign-in opens after this one, and after those before it. */
+export function leaveAfter(context: Context, done: Promise<void>): void {
+  const leaving: Promise<void> = Promise.allSettled([context.leaving, done]).then(() => {
+    if (context.leaving === leaving) context.leaving = null;
+  });
+  context.leaving = leaving;
+}

@@ -1,6 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { createInFlight, stopAll, untilStopped, within } from '../http/guard.js';
-import type { ApiSend, Provider } from '../oauth/provider.js';
+import type { PlatformApi, Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
 import { createAccess, shareAccess, type ShareOptions, type SharedAccess } from './access.js';
 import { accessToken, type AccessTokenOptions } from './access-token.js';
@@ -16,7 +16,7 @@ import { signOut } from './sign-out.js';
 import type { SessionState } from './state.js';
 import { createTokenEndpoint } from './token-endpoint.js';
 
-export interface SessionOptions<Api extends { request: ApiSend }> {
+export interface SessionOptions<Api extends PlatformApi> {
   readonly host: Host;
   readonly provider: Provider<Api>;
   /** Several accounts of one provider can live side by side. Default `default`. */
@@ -55,9 +55,7 @@ export interface Session<Api> {
  * @throws {MortiseError} `configuration_error` for a client secret where it cannot be kept
  * (RFC 8252 section 8.5).
  */
-export function createSession<Api extends { request: ApiSend }>(
-  options: SessionOptions<Api>,
-): Session<Api> {
+export function createSession<Api extends PlatformApi>(options: SessionOptions<Api>): Session<Api> {
   const { host, provider, account = 'default' } = Object(options) as SessionOptions<Api>;
   if (!host?.http || !provider?.dialect) {
     throw new MortiseError('configuration_error', { problem: 'host or provider is missing' });

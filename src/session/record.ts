@@ -1,3 +1,4 @@
+import { parseJson } from '../http/exchange.js';
 import type { Fields } from '../oauth/provider.js';
 import { isToken, type TokenSet } from '../oauth/token-response.js';
 
@@ -99,10 +100,4 @@ function isAttempt(value: unknown): value is StoredAttempt {
   );
 }
 
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
+const parseObject = (text: string): Record<string, unknown> => Object(parseJson(text));

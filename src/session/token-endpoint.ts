@@ -52,14 +52,14 @@ export function createTokenEndpoint(
     return { status: answer.status, text, json: readJsonText(bytes) };
   };
   let found: Promise<ServerMetadata> | undefined;
-  const metadata = () => {
-    found ??= Promise.resolve(
-      typeof provider.metadata === 'function' ? provider.metadata(readDocument) : provider.metadata,
-    );
-    // A failure is not remembered: the network may be back at the next call.
-    found.catch(() => (found = undefined));
-    return found;
+  const ask = async () =>
+    typeof provider.metadata === 'function' ? provider.metadata(readDocument) : provider.metadata;
+  // A failure is not remembered: the network may be back at the next call.
+  const forget = (error: unknown): never => {
+    found = undefined;
+    throw error;
   };
+  const metadata = () => (found ??= ask().catch(forget));
   const known = async () => protocol?.known ?? metadata();
   const build = (server: ServerMetadata, fields: Fields): WireRequest | Promise<WireRequest> =>
     protocol?.tokenRequest

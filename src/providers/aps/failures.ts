@@ -1,7 +1,6 @@
 import { MortiseError, type AnyMortiseError } from '../../errors.js';
 import type { ApiFailure, Hints, OwnProtocol } from '../../oauth/provider.js';
 import { readRefusal } from '../../oauth/refusal.js';
-import { readRetryAfterMs } from '../../oauth/retry-after.js';
 
 /** The platform's own error body, beside the one of RFC 6749. @see Developer's guide, "Error handling" */
 interface ErrorBody {
@@ -39,36 +38,32 @@ export const refusal: NonNullable<OwnProtocol['refusal']> = ({
 
 /** What the bodies of failing answers mean. Those that say nothing are left to their status. */
 export function apiFailure(
-  { status, headers, text, json }: ApiFailure,
+  { status, text, json }: ApiFailure,
   hints: Hints,
 ): AnyMortiseError | 'token refused' | undefined {
   const { errorCode, developerMessage, meta } = Object(json) as ErrorBody;
-  const retryAfterMs = readRetryAfterMs(headers.get('retry-after'), 0);
-  if (status === 429 || (status >= 500 && retryAfterMs !== null)) return undefined;
+  if (status === 429) return undefined;
   if (errorCode === 'AUTH-006' && status !== 401) return 'token refused';
-  const make = (error: MortiseError) => error as AnyMortiseError;
   // In plain text, or with the code for a missing privilege.
   if (status === 403 && (errorCode === 'AUTH-010' || /have the privilege/i.test(text))) {
     const hint = hints('insufficient_scope', 'api', status);
-    return make(new MortiseError('insufficient_scope', { status, scope: null }, { hint }));
+    return new MortiseError('insufficient_scope', { status, scope: null }, { hint });
   }
   const said = readRefusal({ error: errorCode, error_description: developerMessage }, []);
   const warnings = readWarnings(meta?.warnings);
   const isSilent = !said.error && !said.errorDescription && warnings.length === 0;
   if (isSilent) return undefined;
   const refused = { ...said, status };
-  return make(
-    status === 403
-      ? forbidden(refused, warnings, hints('forbidden', 'api', status))
-      : new MortiseError('http_error', refused, { retryable: status >= 500 }),
-  );
+  return status === 403
+    ? forbidden(refused, warnings, hints('forbidden', 'api', status))
+    : new MortiseError('http_error', refused, { retryable: status >= 500 });
 }
 
 const forbidden = (
   refused: { readonly status: number },
   warnings: readonly string[],
   hint: string | undefined,
-): MortiseError =>
+): MortiseError<'forbidden'> =>
   new MortiseError('forbidden', { ...refused, ...(warnings.length > 0 && { warnings }) }, { hint });
 
 interface Warning {

@@ -15,6 +15,7 @@ import {
   invalidClient,
   invalidRequest,
   WRONG_SECRET,
+  exchangeRefreshToken,
 } from '../token-endpoint.js';
 
 type Client = { readonly id: string; readonly secret: string | null };
@@ -46,9 +47,7 @@ function exchange(call: Call, grants: Grants): Issued | Refused {
 function refresh(call: Call, grants: Grants): Issued | Refused {
   const client = readClient(call);
   if ('error' in client) return client;
-  const token = call.form.get('refresh_token');
-  if (!token) return invalidRequest('refresh_token is missing.');
-  return grants.redeemRefreshToken(token, client.id, call.form.get('scope')?.split(' ') ?? null);
+  return exchangeRefreshToken(call, client.id, grants, call.form.get('scope'));
 }
 
 function signInService(call: Call, grants: Grants): Issued | Refused {

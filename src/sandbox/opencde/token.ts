@@ -5,6 +5,7 @@ import {
   invalidClient,
   invalidRequest,
   WRONG_SECRET,
+  exchangeRefreshToken,
 } from '../token-endpoint.js';
 
 interface Client {
@@ -60,10 +61,7 @@ function exchange(call: Call, grants: Grants): Issued | Refused {
 function refresh(call: Call, grants: Grants): Issued | Refused {
   const client = readClient(call);
   if ('error' in client) return client;
-  const token = call.form.get('refresh_token');
-  return token
-    ? grants.redeemRefreshToken(token, client.id, null)
-    : invalidRequest('refresh_token is missing.');
+  return exchangeRefreshToken(call, client.id, grants);
 }
 
 /** As the standard's example prints it: the lifetime is a text, though its table says integer. */

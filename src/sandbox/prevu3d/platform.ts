@@ -9,6 +9,7 @@ import {
   answerTokenRequest,
   challenge,
   exchangeCode,
+  exchangeRefreshToken,
   invalidClient,
   invalidRequest,
   readBearer,
@@ -58,15 +59,8 @@ function exchange(call: Call, grants: Grants): Issued | Refused {
   );
 }
 
-function refresh(call: Call, grants: Grants): Issued | Refused {
-  const token = call.form.get('refresh_token');
-  return (
-    refuseSecret(call) ??
-    (token
-      ? grants.redeemRefreshToken(token, call.form.get('client_id'), null)
-      : invalidRequest('refresh_token is missing.'))
-  );
-}
+const refresh = (call: Call, grants: Grants): Issued | Refused =>
+  refuseSecret(call) ?? exchangeRefreshToken(call, call.form.get('client_id'), grants);
 
 function signInService(call: Call, grants: Grants): Issued | Refused {
   const client = readBasic(call);
