@@ -8,7 +8,16 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), LONGEST_DELAY_MS));
+    const timer = startTimer(delayMs, callback);
+    return () => clearTimeout(timer);
+  },
+  inBackground(delayMs, callback) {
+    const timer = startTimer(delayMs, callback);
+    // In a browser a timer is a number, and no page lives for it.
+    (Object(timer) as { unref?: () => void }).unref?.();
     return () => clearTimeout(timer);
   },
 };
+
+const startTimer = (delayMs: number, callback: () => void) =>
+  setTimeout(callback, Math.min(Math.max(delayMs, 0), LONGEST_DELAY_MS));

@@ -11,4 +11,6 @@ export interface Clock {
    * @returns A function that cancels; harmless when it is too late.
    */
   after(delayMs: number, callback: () => void): () => void;
+  /** The same for what nobody waits for: it keeps no process alive. Left out, `after` does. */
+  inBackground?(delayMs: number, callback: () => void): () => void;
 }

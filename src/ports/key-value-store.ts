@@ -11,4 +11,16 @@ export interface KeyValueStore {
   set(key: string, value: string): Promise<void>;
   /** Succeeds when the key is absent. */
   remove(key: string): Promise<void>;
+  /** What a person may be told of it, such as `keyring`; of several stores in one, of that in use. */
+  readonly name?: string;
+  /**
+   * Names the place, alike for everything that shares it, so that all of that shares one lock: a folder, say.
+   * `null` where nobody else can. Left out, whoever has an account of the same name is taken for a sharer.
+   */
+  readonly place?: string | null;
+  /**
+   * Calls `changed` within two seconds of another process changing the value, perhaps also when nothing has
+   * changed. Keeps no process alive. Returns what ends it. Left out, changes are noticed at the next use.
+   */
+  watch?(key: string, changed: () => void): () => void;
 }
