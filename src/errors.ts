@@ -19,6 +19,13 @@ export interface ConfigurationProblem {
   readonly remedy: string;
 }
 
+/**
+ * What keeps a store from being used: no keychain there, one that is locked, does not answer, refuses or has
+ * lost what it was given; a folder that cannot be used, or a full disk.
+ */
+export type StoreProblem =
+  'absent' | 'locked' | 'timeout' | 'refused' | 'reset' | 'unwritable' | 'full';
+
 type None = Readonly<Record<string, never>>;
 
 /** What each code carries. A new failure starts here; the compiler then asks for its text below. */
@@ -46,7 +53,7 @@ export interface ErrorDetails {
   /** `warnings` are the server's own, where it gave an empty list and said why. */
   forbidden: OAuthRefusal & { readonly status: number; readonly warnings?: readonly string[] };
   api_url_untrusted: { readonly host: string };
-  store_unavailable: None;
+  store_unavailable: { readonly problem?: StoreProblem };
   store_damaged: None;
   integration_unknown: { readonly integration: string };
   integration_not_assigned: { readonly integration: string; readonly plugin: string };

@@ -1,5 +1,6 @@
 /** @module The core: sessions, whatever the runtime and whatever the platform. */
 export { createPluginHost } from './plugins/create-plugin-host.js';
+export { listAccounts, removeAccount } from './session/accounts.js';
 export { createSession } from './session/create-session.js';
 export { memoryStore } from './session/memory-store.js';
 export { TRANSITIONS } from './session/transitions.js';
@@ -51,8 +52,9 @@ export type { ActivePlugin } from './plugins/running-plugin.js';
 export type * from './ports/index.js';
 export type { AccessTokenOptions } from './session/access-token.js';
 export type { ShareOptions, SharedAccess } from './session/access.js';
-export type { Session, SessionOptions } from './session/create-session.js';
+export type { AccountsOptions } from './session/accounts.js';
+export type { Diagnostics, Session, SessionOptions } from './session/create-session.js';
 export type { StateChange } from './session/machine.js';
 export type { SignInOptions } from './session/sign-in.js';
-export type { AuthorizingState, SessionState, StateName } from './session/state.js';
+export type { AuthorizingState, Notices, SessionState, StateName } from './session/state.js';
 export type { EventName, Transitions } from './session/transitions.js';

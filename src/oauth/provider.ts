@@ -127,6 +127,11 @@ export interface ApiTools {
   readonly readDocument: ReadDocument;
   /** The tokens in use: cut out of a server's words before an error shows them. */
   readonly secrets: () => readonly string[];
+  /**
+   * Called before the platform is asked who is signed in; what it gives, with the answer: what tells the user,
+   * and the organization, from others. Anybody else than at the sign-in is flagged. What is no text says nothing.
+   */
+  readonly askIdentity: () => (...who: readonly unknown[]) => void;
 }
 
 /** What every platform's API has. */

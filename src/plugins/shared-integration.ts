@@ -1,7 +1,8 @@
 import { MortiseError } from '../errors.js';
 import { untilStopped, type InFlight } from '../http/guard.js';
 import type { Host } from '../ports/index.js';
-import { createSession, encodePart, type Session } from '../session/create-session.js';
+import { createSession, type Session } from '../session/create-session.js';
+import { encodePart } from '../session/keys.js';
 import { watchLogin, type Login } from './login-status.js';
 import type { Assignment, Integration, IntegrationHandle } from './plugin.js';
 import { shareSignIn, type SharedSignInOptions } from './shared-sign-in.js';

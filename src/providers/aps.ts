@@ -113,7 +113,7 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
     protocol: { refusal },
     hints,
     apiFailure: (failure) => apiFailure(failure, hints),
-    api({ connect, secrets }) {
+    api({ connect, secrets, askIdentity }) {
       const request = connect(base);
       const userinfo = connect(userinfoEndpoint);
       const list = (pathOf: () => string, how?: ApsListOptions) =>
@@ -125,7 +125,10 @@ export function aps(options: ApsUserOptions | ApsServiceOptions): Provider<ApsAp
         request,
         async userInfo({ signal } = {}) {
           if (isService) throw misconfigured('there is no user without a sign-in');
-          return Object(await (await userinfo({ path: '', signal })).json());
+          const tell = askIdentity();
+          const user = Object(await (await userinfo({ path: '', signal })).json());
+          tell(user.sub);
+          return user;
         },
         hubs: (how) => list(() => 'project/v1/hubs', how),
         projects: (hubId, how) => list(() => `${hub(hubId)}/projects`, how),

@@ -63,7 +63,7 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
     metadata: fixed ?? ((readDocument) => discoverMetadata(issuer, readDocument, endpointHosts)),
     dialect: { fewerScopes: 'offered' },
     ...(authorizationParameters && { authorizationParameters }),
-    api({ connect, metadata }) {
+    api({ connect, metadata, askIdentity }) {
       const request = connect(async () => {
         if (apiBaseUrl === undefined) throw misconfigured('api.request needs apiBaseUrl');
         return apiBaseUrl;
@@ -75,8 +75,12 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
       });
       return {
         request,
-        userInfo: async ({ signal } = {}) =>
-          Object(await (await userinfo({ path: '', signal })).json()),
+        async userInfo({ signal } = {}) {
+          const tell = askIdentity();
+          const user = Object(await (await userinfo({ path: '', signal })).json());
+          tell(user.sub);
+          return user;
+        },
       };
     },
   };

@@ -90,7 +90,7 @@ export function opencde(options: OpencdeOptions): Provider<OpencdeApi> {
     // The standard's example: client_id as the user name and client_secret as the password.
     dialect: { basicCredentials: 'as they are' },
     apiFailure,
-    api({ connect, readDocument }) {
+    api({ connect, readDocument, askIdentity }) {
       const bcf = connect(() => bcfBase(server, readDocument));
       const foundation = connect(async () =>
         baseOf(server, (await findApis(server, readDocument)).foundation),
@@ -100,10 +100,14 @@ export function opencde(options: OpencdeOptions): Provider<OpencdeApi> {
         bcf,
         versions: async () => (await findApis(server, readDocument)).versions,
         async currentUser({ signal } = {}) {
+          const tell = askIdentity();
           const answer = await foundation({ path: 'current-user', signal });
           const user = await answer.json<OpencdeUser | null>();
-          if (typeof user?.id === 'string') return user;
-          throw new MortiseError('malformed_response', { problem: 'it names no user' });
+          if (typeof user?.id !== 'string') {
+            throw new MortiseError('malformed_response', { problem: 'it names no user' });
+          }
+          tell(user.id);
+          return user;
         },
         projects: (how) =>
           listing(() => skippingPages<BcfProject>(bcf, 'projects', 'project_id', how)),

@@ -133,11 +133,16 @@ export function prevu3d(options: Prevu3dUserOptions | Prevu3dServiceOptions): Pr
       basicCredentials: 'as they are',
     },
     hints,
-    api({ connect }) {
+    api({ connect, askIdentity }) {
       const platform = connect(apiInfo.origin);
       const getApiInfo: Prevu3dApi['getApiInfo'] = async ({ signal } = {}) => {
+        const tell = askIdentity();
         const answer = await platform({ path: apiInfo.pathname + apiInfo.search, signal });
-        return readApiInfo(await answer.json(), apiHosts);
+        const info = readApiInfo(await answer.json(), apiHosts);
+        // What names the user there is not in the documents.
+        const { id, email } = Object(info.user) as Readonly<Record<string, unknown>>;
+        tell(info.organization.id, id ?? email ?? 'unknown');
+        return info;
       };
       const request = connect(async () => (await getApiInfo()).apiUrl);
       const browse: Prevu3dApi['browse'] = async (nodeId, { signal } = {}) => {

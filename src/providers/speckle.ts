@@ -119,15 +119,18 @@ export function speckle(options: SpeckleOptions): Provider<SpeckleApi> {
     protocol: protocolOf(origin, appId, appSecret),
     hints,
     apiFailure,
-    api({ connect, secrets }) {
+    api({ connect, secrets, askIdentity }) {
       const request = connect(origin);
       const graphql = createGraphql(request, 'graphql', meanings, secrets);
       return {
         request,
         graphql,
         async activeUser(how) {
+          const tell = askIdentity();
           const { data } = await graphql<Answer<SpeckleUser>>(ACTIVE_USER, {}, how);
-          return userIn(data);
+          const user = userIn(data);
+          tell(user?.id);
+          return user;
         },
         projects: (how) =>
           listing(() =>

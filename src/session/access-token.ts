@@ -1,8 +1,10 @@
 import { MortiseError } from '../errors.js';
 import { abortable, untilStopped } from '../http/guard.js';
 import { accountNumber, type Context, type NarrowedToken } from './context.js';
-import { adopt, isForgotten, isUsable, peek, remainingMs, signedInState } from './held-session.js';
-import { renew, signInRequired } from './renew.js';
+import { isUsable, remainingMs } from './held-session.js';
+import { notice } from './notice.js';
+import { renew } from './renew.js';
+import { signInRequired } from './renewal-failure.js';
 import { restore } from './restore.js';
 
 export interface AccessTokenOptions {
@@ -38,7 +40,7 @@ function narrowed(context: Context, scope: string): NarrowedToken | null {
 export function accessToken(context: Context, demand: TokenDemand): Promise<string> {
   const { held, inFlight } = context;
   const token =
-    inFlight.isClosed || held?.saveAgainAtMs !== null ? undefined : tokenAtHand(context, demand);
+    inFlight.isClosed || held?.unsaved !== null ? undefined : tokenAtHand(context, demand);
   return token === undefined
     ? untilStopped(abortable(obtain(context, demand), demand.signal), inFlight)
     : Promise.resolve(token);
@@ -56,8 +58,7 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   await context.signingOut;
   await restore(context);
   const isMet = () => tokenAtHand(context, demand) !== undefined;
-  const { held: unsaved } = context;
-  if (isMet() && unsaved && (unsaved.saveAgainAtMs ?? Infinity) <= clock.monotonicMs()) {
+  if (isMet() && (context.held?.unsaved?.againAtMs ?? Infinity) <= clock.monotonicMs()) {
     await renew(context, isMet).catch(() => {});
   }
   const atHand = tokenAtHand(context, demand);
@@ -65,7 +66,8 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
 
   const { scope } = demand;
   if (provider.grant !== 'client_credentials') {
-    if (!context.held) await lookAgain(context);
+    // Somebody may have signed in elsewhere since this session saw an empty store.
+    if (!context.held) await notice(context);
     const { held: before } = context;
     if (!before) throw signInRequired(context);
     // Nothing to renew it with: while it lasts it is the best there is.
@@ -92,15 +94,4 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   if (token) return token.accessToken;
   // Somebody else has signed in meanwhile.
   throw new MortiseError('aborted', {});
-}
-
-/** Somebody may have signed in elsewhere since this session saw an empty store. */
-async function lookAgain(context: Context): Promise<void> {
-  const { generation } = context;
-  const stored = await peek(context);
-  if (context.generation !== generation || context.held || !stored || stored === 'unreadable')
-    return;
-  if (isForgotten(context, stored)) return;
-  adopt(context, stored);
-  context.machine.dispatch('sessionFound', signedInState(stored));
 }

@@ -1,9 +1,10 @@
 import { createApiClient } from '../api/client.js';
-import { MortiseError, misconfigured } from '../errors.js';
+import { MortiseError, isMortiseError, misconfigured } from '../errors.js';
 import { createInFlight, stopAll, untilStopped, type InFlight } from '../http/guard.js';
 import type { ApiSend, PlatformApi, Provider, ReadDocument } from '../oauth/provider.js';
 import { accessToken, type AccessTokenOptions, type TokenDemand } from './access-token.js';
 import { accountNumber, type Context } from './context.js';
+import { askIdentity } from './identity.js';
 
 /** What somebody else's code may be given of a session: no refresh token, no secret, no way to sign out. */
 export interface SharedAccess<Api> {
@@ -37,9 +38,9 @@ export function createAccess<Api extends PlatformApi>(
     createApiClient({
       host,
       inFlight,
-      base: typeof base === 'string' ? () => base : oncePerSignIn(context, base),
+      base: typeof base === 'string' ? () => base : oncePerToken(context, base),
       token: (refused, signal) => token({ refused, signal }),
-      generation: () => context.generation,
+      generation: () => accountNumber(context),
       hint: (code, status) => provider.hints?.(code, 'api', status),
       readFailure: provider.apiFailure,
     });
@@ -54,7 +55,13 @@ export function createAccess<Api extends PlatformApi>(
     [context.held, ...context.narrowed.values()].map((each) => each?.accessToken ?? '');
   return {
     getAccessToken: (options) => token(options ?? ANY),
-    api: provider.api({ connect, metadata, readDocument, secrets }),
+    api: provider.api({
+      connect,
+      metadata,
+      readDocument,
+      secrets,
+      askIdentity: () => askIdentity(context),
+    }),
   };
 }
 
@@ -111,20 +118,39 @@ function fewer(
   return scopes.join(' ');
 }
 
-/** Asks for the API base once a sign-in: another user may live in another region. */
-function oncePerSignIn(
+/**
+ * Asks for the API base once for each token of the session: another user may live in another region, and the
+ * platform tells with it who the token is of. While it cannot be asked, the same user's last one is good.
+ */
+function oncePerToken(
   context: Context,
   ask: () => Promise<string>,
 ): () => string | Promise<string> {
-  let found: { account: number; base: string | Promise<string> } | undefined;
+  interface Base {
+    readonly token: string | undefined;
+    readonly account: number;
+    base: string | Promise<string>;
+  }
+  let found: Base | undefined;
   return () => {
+    const token = context.held?.accessToken;
     const account = accountNumber(context);
-    if (found?.account === account) return found.base;
-    const asked = { account, base: ask() as string | Promise<string> };
+    const last = found;
+    if (last && last.account === account && last.token === token) return last.base;
+    const asked: Base = {
+      token,
+      account,
+      base: ask().catch((error: unknown) => {
+        const isKnown = last?.account === account && typeof last.base === 'string';
+        if (found === asked) found = isKnown ? last : undefined;
+        if (isKnown && isMortiseError(error) && error.retryable) return last.base;
+        throw error;
+      }),
+    };
     found = asked;
     Promise.resolve(asked.base).then(
       (base) => (asked.base = base),
-      () => found === asked && (found = undefined),
+      () => {},
     );
     return asked.base;
   };

@@ -13,8 +13,8 @@ export interface HeldSession extends StoredSession {
   readonly receivedMonotonicMs: number | null;
   /** What the store held when we last looked: a save compares with it before it replaces. */
   readonly storedRevision: string | null;
-  /** Set while the store does not have them: when to try to save them again (monotonic). */
-  readonly saveAgainAtMs: number | null;
+  /** Set while the store does not have them: why, and when to try to save them again (monotonic). */
+  readonly unsaved: { readonly error: MortiseError; readonly againAtMs: number } | null;
 }
 
 /** A token for fewer scopes. It is held in memory only: it can be had again. */
@@ -44,7 +44,8 @@ export interface Attempt {
 }
 
 /** Changes when the account may be another one. */
-export const accountNumber = ({ generation, adoptions }: Context): number => generation + adoptions;
+export const accountNumber = ({ generation, foreignSignIns }: Context): number =>
+  generation + foreignSignIns;
 
 /** In place of a revision that could not be read. */
 export const EVERYTHING = '*';
@@ -60,6 +61,8 @@ export interface Context {
   readonly inFlight: InFlight;
   /** The account's name in the store, and of its lock. */
   readonly key: string;
+  /** The account's name as its author gave it. */
+  readonly account: string;
   held: HeldSession | null;
   reason: SignedOutReason;
   /** Counts sign-ins and sign-outs: an answer asked for under an earlier number is too late. */
@@ -77,11 +80,19 @@ export interface Context {
   failures: number;
   /** The server asked to be left alone until then (monotonic). */
   pause: { readonly untilMs: number; readonly error: MortiseError } | null;
+  /** Ends what would save the tokens later. */
+  stopSaving: () => void;
   signingOut: Promise<void> | null;
   /** The stored revision that was signed out of or refused: should its removal have failed, it is not taken up again. */
   forgotten: string | null;
-  /** Counts changes of the record taken from others: another user may live in another region. */
-  adoptions: number;
+  /** Counts the sign-ins of other processes that were taken over: another user may live in another region. */
+  foreignSignIns: number;
+  /** Who signed in here, as a digest. `null` until the platform has said so. */
+  identity: string | null;
+  /** The platform has named somebody else since. */
+  isUserChanged: boolean;
+  /** Whether the last lock was had; `null` until one was needed. */
+  hadLock: boolean | null;
   /** Counts what `generation` cannot yet: a sign-out that still reads the store to know whom it signs out. */
   signOuts: number;
   /** Sign-ins that are over but still hold a port or a window: the next one opens after them. */

@@ -1,4 +1,4 @@
-import { MortiseError } from '../errors.js';
+import { MortiseError, misconfigured } from '../errors.js';
 import { createInFlight, stopAll, untilStopped, within } from '../http/guard.js';
 import type { PlatformApi, Provider } from '../oauth/provider.js';
 import type { Host } from '../ports/index.js';
@@ -7,8 +7,12 @@ import { accessToken, type AccessTokenOptions } from './access-token.js';
 import { beginSignIn, type BegunSignIn } from './begun-sign-in.js';
 import type { Context } from './context.js';
 import { keep } from './held-session.js';
+import { DEFAULT_ACCOUNT, accountKey, accountsKey } from './keys.js';
 import { createMachine, type StateChange } from './machine.js';
+import { moveFrom } from './move.js';
+import { watch } from './notice.js';
 import { createOwnLock } from './own-lock.js';
+import { renewAhead } from './renew-ahead.js';
 import { restore } from './restore.js';
 import { createSessionStore } from './session-store.js';
 import { SIGN_IN_TIMEOUT_MS, completeSignIn, signIn, type SignInOptions } from './sign-in.js';
@@ -21,6 +25,21 @@ export interface SessionOptions<Api extends PlatformApi> {
   readonly provider: Provider<Api>;
   /** Several accounts of one provider can live side by side. Default `default`. */
   readonly account?: string;
+  /**
+   * Renews tokens this long before they end, though nobody asks, while the session is open. Left out, they are
+   * renewed when they are needed.
+   */
+  readonly renewAheadMs?: number;
+}
+
+/** What helps to find out why something is as it is. Holds no secret. */
+export interface Diagnostics {
+  /** The name of the store in use; `null` where it has none, or is not chosen yet. */
+  readonly store: string | null;
+  /** Whether the last lock among processes was had in time; `null` until one was needed. */
+  readonly hadLock: boolean | null;
+  /** How far the server's clock is ahead of ours, to about a second. Nothing here depends on it. */
+  readonly serverClockAheadMs: number | null;
 }
 
 /** One account of one platform. Every promise settles; every failure is a `MortiseError`. */
@@ -47,6 +66,12 @@ export interface Session<Api> {
    */
   share(options?: ShareOptions): SharedAccess<Api>;
   signOut(): Promise<void>;
+  /**
+   * Brings the account here from another host's store, and removes it there: an add-in that now has a keychain
+   * takes along what it once kept in files. `false` when there is none, or one is here already.
+   */
+  moveFrom(host: Pick<Host, 'store' | 'lock'>): Promise<boolean>;
+  readonly diagnostics: Diagnostics;
   /** Stops everything and frees sockets, timers and listeners. The stored session stays. */
   close(): Promise<void>;
 }
@@ -56,7 +81,12 @@ export interface Session<Api> {
  * (RFC 8252 section 8.5).
  */
 export function createSession<Api extends PlatformApi>(options: SessionOptions<Api>): Session<Api> {
-  const { host, provider, account = 'default' } = Object(options) as SessionOptions<Api>;
+  const {
+    host,
+    provider,
+    account = DEFAULT_ACCOUNT,
+    renewAheadMs,
+  } = Object(options) as SessionOptions<Api>;
   if (!host?.http || !provider?.dialect) {
     throw new MortiseError('configuration_error', { problem: 'host or provider is missing' });
   }
@@ -65,22 +95,22 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
       problem: 'a client secret cannot be kept in this host',
     });
   }
+  if (renewAheadMs !== undefined && !(renewAheadMs > 0)) {
+    throw misconfigured('renewAheadMs must be a number above 0');
+  }
   const inFlight = createInFlight();
   const machine = createMachine();
-  // The format's version is part of the key: an older library never touches a newer one's record.
-  const parts = [provider.id, provider.server, provider.clientId, account];
-  // One client may have both: what the app may do is nothing a user signed in for.
-  if (provider.grant !== 'authorization_code') parts.push(provider.grant);
-  const key = `mortise/1/${parts.map(encodePart).join('/')}`;
-  const lock = createOwnLock(host.lock);
+  const key = accountKey(provider, account);
+  const lock = createOwnLock(host.lock, (held) => (context.hadLock = held));
   const context: Context = {
     host,
     provider,
     machine,
     inFlight,
     key,
+    account,
     lock,
-    store: createSessionStore({ ...host, lock }, key),
+    store: createSessionStore({ ...host, lock }, key, accountsKey(provider)),
     endpoint: createTokenEndpoint(host, provider, inFlight),
     held: null,
     reason: 'never',
@@ -93,7 +123,11 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     hasLock: false,
     signingOut: null,
     forgotten: null,
-    adoptions: 0,
+    foreignSignIns: 0,
+    identity: null,
+    isUserChanged: false,
+    hadLock: null,
+    stopSaving: () => {},
     signOuts: 0,
     leaving: null,
     failures: 0,
@@ -104,11 +138,24 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     accessToken(context, demand),
   );
 
+  let isWatched = false;
+  if (renewAheadMs !== undefined) renewAhead(context, renewAheadMs);
+
   return {
     get state() {
       return machine.state;
     },
-    onChange: machine.onChange,
+    get diagnostics() {
+      const { hadLock, endpoint } = context;
+      const { serverClockAheadMs } = endpoint;
+      return { store: host.store.name ?? null, hadLock, serverClockAheadMs };
+    },
+    onChange(listener) {
+      // Nobody hears of what others store until somebody listens.
+      if (!isWatched) watch(context);
+      isWatched = true;
+      return machine.onChange(listener);
+    },
     restore: () => untilStopped(restore(context), inFlight),
     signIn: (signInOptions = {}) => signIn(context, signInOptions),
     beginSignIn: async (how) => {
@@ -120,13 +167,13 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     api: access.api,
     share: (options = {}) => shareAccess(context, provider, options),
     signOut: () => signOut(context),
+    moveFrom: (from) => untilStopped(moveFrom(context, from), inFlight),
     async close() {
       const { attempt, renewing, signingOut, leaving, held } = context;
       stopAll(inFlight);
       attempt?.end(new MortiseError('aborted', {}));
       // A renewed token that the store does not have yet would be lost, and the old one is spent.
-      const isUnsaved = held !== null && held.saveAgainAtMs !== null;
-      const saving = isUnsaved && lock(key, CLOSE_LOCK_TIMEOUT_MS, () => saveLast(context));
+      const saving = held?.unsaved && lock(key, CLOSE_LOCK_TIMEOUT_MS, () => saveLast(context));
       await within(
         host.clock,
         Promise.allSettled([attempt?.done, renewing?.done, signingOut, leaving, saving]),
@@ -136,19 +183,10 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
   };
 }
 
-/** @throws {MortiseError} `configuration_error` for half a surrogate pair. */
-export function encodePart(part: string): string {
-  try {
-    return encodeURIComponent(part);
-  } catch {
-    throw new MortiseError('configuration_error', { problem: 'account is not well-formed text' });
-  }
-}
-
 /** How long closing waits for others to be done with the store. */
 const CLOSE_LOCK_TIMEOUT_MS = 1_000;
 
 async function saveLast(context: Context): Promise<void> {
   const { held } = context;
-  if (held && held.saveAgainAtMs !== null) await keep(context, held);
+  if (held?.unsaved) await keep(context, held);
 }

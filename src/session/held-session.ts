@@ -1,16 +1,16 @@
-import { isMortiseError } from '../errors.js';
+import { MortiseError, isMortiseError, ourError } from '../errors.js';
 import { randomText } from '../oauth/pkce.js';
 import type { Clock } from '../ports/index.js';
 import { EVERYTHING, type Context, type HeldSession, type TokenLife } from './context.js';
 import type { StoredSession } from './record.js';
-import type { SessionState } from './state.js';
+import type { Notices, SessionState } from './state.js';
 import type { Issued } from './token-endpoint.js';
 
 /** Unless asked otherwise a token is renewed this long before it ends, or a tenth of its life if that is less. */
 const USUAL_MARGIN_MS = 30_000;
 
 /** How long after a failed save the next one is tried. */
-const SAVE_AGAIN_MS = 5_000;
+export const SAVE_AGAIN_MS = 5_000;
 
 /** A stored time this far in the future means that the wall clock was set back: its age is unknown. */
 const CLOCK_TOLERANCE_MS = 60_000;
@@ -32,16 +32,23 @@ export function isUsable(life: TokenLife, clock: Clock, minValidityMs?: number):
   return remainingMs(life, clock) > marginMs;
 }
 
-export function signedInState({ receivedAtMs, lifetimeMs, scopes }: StoredSession): SessionState {
+export function signedInState(context: Context, held: HeldSession): SessionState {
+  const { receivedAtMs, lifetimeMs, scopes } = held;
   const expiresAtMs = lifetimeMs === null ? null : receivedAtMs + lifetimeMs;
-  return { name: 'signedIn', expiresAtMs, scopes: Object.freeze([...scopes]) };
+  const notices = noticesOf(context, held);
+  return { name: 'signedIn', expiresAtMs, scopes: Object.freeze([...scopes]), ...notices };
 }
+
+export const noticesOf = ({ isUserChanged }: Context, held: HeldSession): Notices => ({
+  ...(held.unsaved && { unsaved: true }),
+  ...(isUserChanged && { userChanged: true }),
+});
 
 export const fromStore = (stored: StoredSession): HeldSession => ({
   ...stored,
   receivedMonotonicMs: null,
   storedRevision: stored.revision,
-  saveAgainAtMs: null,
+  unsaved: null,
 });
 
 /** What was just issued, with what a refresh answer may leave out taken from before. */
@@ -59,9 +66,11 @@ export function fromAnswer(
     carried: issued.carried,
     receivedAtMs: clock.nowMs(),
     revision: randomText(crypto),
+    signInId: before?.signInId ?? randomText(crypto),
+    identity: before?.identity ?? null,
     receivedMonotonicMs: clock.monotonicMs(),
     storedRevision: before?.storedRevision ?? null,
-    saveAgainAtMs: null,
+    unsaved: null,
   };
 }
 
@@ -85,8 +94,16 @@ export const isForgotten = ({ forgotten }: Context, { revision }: StoredSession)
 
 /** Takes over what another process has stored, or that it has signed out. */
 export function adopt(context: Context, stored: StoredSession | null): void {
-  context.adoptions += 1;
+  const { held } = context;
+  if (stored?.signInId !== held?.signInId) context.foreignSignIns += 1;
   context.held = stored && fromStore(stored);
+  if (stored) recognise(context, stored.identity);
+}
+
+/** Compares who the tokens belong to with who signed in here. */
+export function recognise(context: Context, identity: string | null): void {
+  context.identity ??= identity;
+  if (identity !== null) context.isUserChanged = identity !== context.identity;
 }
 
 /**
@@ -104,17 +121,17 @@ export async function keep(context: Context, renewed: HeldSession): Promise<void
     adopt(context, stored ?? null);
     return context.held ? undefined : endpoint.revoke(renewed);
   }
-  let saveAgainAtMs: number | null = null;
+  let unsaved: HeldSession['unsaved'] = null;
   try {
-    if (stored === 'unreadable') throw stored;
+    // One that cannot be read is not written to either: there may be a newer session in it.
+    if (stored === 'unreadable') throw new MortiseError('store_unavailable', {});
     await store.save(renewed);
-  } catch {
-    saveAgainAtMs = host.clock.monotonicMs() + SAVE_AGAIN_MS;
+  } catch (error) {
+    unsaved = { error: ourError(error), againAtMs: host.clock.monotonicMs() + SAVE_AGAIN_MS };
   }
   if (isLate()) return endpoint.revoke(renewed);
-  const storedRevision =
-    saveAgainAtMs === null ? renewed.revision : (context.held?.storedRevision ?? null);
-  context.held = { ...renewed, storedRevision, saveAgainAtMs };
+  const storedRevision = unsaved ? (context.held?.storedRevision ?? null) : renewed.revision;
+  context.held = { ...renewed, storedRevision, unsaved };
 }
 
 /** Whether another process signed in, renewed or signed out since we last looked. */

@@ -17,7 +17,7 @@ export async function issue(
   grant: { readonly code: string; readonly redirectUri: string; readonly codeVerifier: string },
   mayCommit: () => boolean,
 ): Promise<boolean> {
-  const { endpoint, store, lock, machine, key, generation } = context;
+  const { endpoint, store, lock, machine, key, account, generation } = context;
   const issued = await endpoint.request('exchange', {
     grant_type: 'authorization_code',
     code: grant.code,
@@ -30,7 +30,9 @@ export async function issue(
   const fresh = fromAnswer(context, issued, null);
   try {
     await lock(key, LOCK_TIMEOUT_MS, async () => {
-      if (!isLate()) await store.save(fresh);
+      if (isLate()) return;
+      await store.enlist(account);
+      await store.save(fresh);
     });
   } catch (error) {
     void endpoint.revoke(issued);
@@ -41,11 +43,13 @@ export async function issue(
   // From here on every answer to a request of the former session is late.
   context.generation += 1;
   context.held = { ...fresh, storedRevision: fresh.revision };
+  context.identity = null;
+  context.isUserChanged = false;
   context.failures = 0;
   context.pause = null;
   context.narrowed.clear();
   context.unobtainable.clear();
-  const next = signedInState(fresh);
+  const next = signedInState(context, context.held);
   // A save so slow that a later sign-in has failed meanwhile finds the state where that one left it.
   machine.dispatch('refreshDue', { name: 'refreshing' });
   if (!machine.dispatch('tokensIssued', next)) machine.dispatch('sessionFound', next);
@@ -53,7 +57,8 @@ export async function issue(
 }
 
 /** A sign-in that failed leaves things as they were: signed in, if one was. */
-export function backToBefore({ machine, held, reason }: Context, error: MortiseError): void {
-  if (held) machine.dispatch('sessionKept', signedInState(held), error);
+export function backToBefore(context: Context, error: MortiseError): void {
+  const { machine, held, reason } = context;
+  if (held) machine.dispatch('sessionKept', signedInState(context, held), error);
   else machine.dispatch('signInFailed', { name: 'signedOut', reason }, error);
 }

@@ -11,6 +11,10 @@ export interface StoredSession extends TokenSet {
   readonly receivedAtMs: number;
   /** Differs from write to write, so that a writer sees whether another was there since. */
   readonly revision: string;
+  /** Differs from sign-in to sign-in; renewing keeps it. */
+  readonly signInId: string;
+  /** Whose it is: a digest of what the platform says. `null` until it was asked. */
+  readonly identity: string | null;
 }
 
 /** A sign-in cut in two, resting until its redirect comes. Never beside tokens: another key. */
@@ -30,8 +34,8 @@ const isTime = (value: unknown): value is number => Number.isFinite(value);
 
 /** Exactly the record: what a process knows beyond it stays in that process. */
 export function formatSession(session: StoredSession): string {
-  const { accessToken, refreshToken, lifetimeMs, scopes, carried, receivedAtMs, revision } =
-    session;
+  const { accessToken, refreshToken, lifetimeMs, scopes, carried, receivedAtMs } = session;
+  const { revision, signInId, identity } = session;
   return JSON.stringify({
     accessToken,
     refreshToken,
@@ -40,6 +44,8 @@ export function formatSession(session: StoredSession): string {
     ...(carried && { carried }),
     receivedAtMs,
     revision,
+    signInId,
+    ...(identity && { identity }),
   });
 }
 
@@ -47,7 +53,7 @@ export function formatSession(session: StoredSession): string {
 export function parseSession(text: string): StoredSession | null {
   const fields = parseObject(text);
   const { accessToken, refreshToken, lifetimeMs, scopes, receivedAtMs, revision } = fields;
-  const carried = fields['carried'] ?? null;
+  const { carried = null, signInId = '', identity = null } = fields;
   return isToken(accessToken) &&
     (refreshToken === null || isToken(refreshToken)) &&
     (lifetimeMs === null || isTime(lifetimeMs)) &&
@@ -55,7 +61,9 @@ export function parseSession(text: string): StoredSession | null {
     scopes.every((scope) => typeof scope === 'string') &&
     (carried === null || isFields(carried)) &&
     isTime(receivedAtMs) &&
-    isText(revision)
+    isText(revision) &&
+    typeof signInId === 'string' &&
+    (identity === null || isText(identity))
     ? {
         accessToken,
         refreshToken,
@@ -64,6 +72,8 @@ export function parseSession(text: string): StoredSession | null {
         carried,
         receivedAtMs,
         revision,
+        signInId,
+        identity,
       }
     : null;
 }
@@ -88,6 +98,15 @@ export function formatAttempts(
 export function parseAttempts(text: string | null | undefined): StoredAttempt[] {
   const { attempts } = parseObject(text ?? '');
   return Array.isArray(attempts) ? attempts.filter(isAttempt) : [];
+}
+
+/** The accounts of one app, by name. */
+export const formatNames = (names: Iterable<string>): string =>
+  JSON.stringify({ accounts: [...names] });
+
+export function parseNames(text: string | null | undefined): string[] {
+  const { accounts } = parseObject(text ?? '');
+  return Array.isArray(accounts) ? accounts.filter((name) => typeof name === 'string') : [];
 }
 
 function isAttempt(value: unknown): value is StoredAttempt {

@@ -1,23 +1,21 @@
-import { MortiseError, isMortiseError, ourError } from '../errors.js';
+import { MortiseError } from '../errors.js';
 import type { Context } from './context.js';
 import {
+  SAVE_AGAIN_MS,
   adopt,
   fromAnswer,
   isUsable,
   keep,
+  noticesOf,
   peek,
   signedInState,
   wasReplaced,
 } from './held-session.js';
 import { keepNarrowed } from './narrowed-token.js';
+import { isRejection, leave, settleFailure, signInRequired } from './renewal-failure.js';
 
 /** How long a refresh waits for another that holds the lock: its request may take 30 s, then it saves. */
 const LOCK_TIMEOUT_MS = 45_000;
-const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 60_000;
-
-export const signInRequired = ({ reason }: Context, cause?: MortiseError): MortiseError =>
-  new MortiseError('sign_in_required', { reason }, cause && { cause });
 
 /**
  * Renews the tokens once for all who ask meanwhile.
@@ -37,7 +35,10 @@ export async function renew(context: Context, isMet: () => boolean, scope?: stri
   }
   context.renewing ??= {
     scope,
-    done: run(context, isMet, scope).finally(() => (context.renewing = null)),
+    done: run(context, isMet, scope).finally(() => {
+      context.renewing = null;
+      if (context.held?.unsaved) saveLater(context);
+    }),
   };
   return context.renewing.done;
 }
@@ -50,7 +51,7 @@ async function run(
   const { machine, host, generation, pause } = context;
   const isLate = () => context.generation !== generation;
   // Tokens that are good and only wait to be saved ask nothing of the server.
-  const isSave = isUnsaved(context) && isMet();
+  const isSave = !!context.held?.unsaved && isMet();
   if (!isSave && pause && host.clock.monotonicMs() < pause.untilMs) throw pause.error;
   const shown = context.held ? 'refreshing' : 'exchanging';
   if (!context.held) machine.dispatch('tokensRequested', { name: 'exchanging' });
@@ -60,7 +61,7 @@ async function run(
       context.hasLock = true;
       try {
         const { held } = context;
-        if (held && isUnsaved(context)) await keep(context, held);
+        if (held?.unsaved) await keep(context, held);
         if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate, scope);
       } finally {
         context.hasLock = false;
@@ -73,19 +74,50 @@ async function run(
     if (context.held) machine.dispatch('refreshDue', { name: 'refreshing' });
     throw settleFailure(context, error, scope);
   }
-  if (isLate() || (isSave && context.held)) return;
+  if (isLate()) return;
+  if (isSave && context.held) return tellSaved(context);
   context.failures = 0;
   context.pause = null;
   // A sign-in that failed meanwhile has put the session back to signedIn.
   if (shown === 'refreshing') machine.dispatch('refreshDue', { name: 'refreshing' });
   if (context.held) {
-    const next = signedInState(context.held);
+    const next = signedInState(context, context.held);
     // A sign-in that is under way has the word; should it fail, it shows these tokens.
-    if (machine.state.name === shown) machine.dispatch('tokensIssued', next);
+    if (machine.state.name === shown) {
+      machine.dispatch('tokensIssued', next, context.held.unsaved?.error);
+    }
   } else leave(context, 'sessionGone', 'signedOut');
 }
 
-const isUnsaved = ({ held }: Context): boolean => held !== null && held.saveAgainAtMs !== null;
+/** Whoever uses the tokens first saves them, and if nobody does, this. */
+function saveLater(context: Context): void {
+  const { host, inFlight } = context;
+  const { clock } = host;
+  if (inFlight.isClosed) return;
+  context.stopSaving();
+  const save = () => {
+    free();
+    if (context.held?.unsaved) renew(context, () => true).catch(() => {});
+  };
+  const stop = (clock.inBackground ?? clock.after)(SAVE_AGAIN_MS, save);
+  const free = () => {
+    stop();
+    inFlight.stops.delete(free);
+  };
+  inFlight.stops.add(free);
+  context.stopSaving = free;
+}
+
+function tellSaved(context: Context): void {
+  const { machine, held } = context;
+  const { state } = machine;
+  if (!held || held.unsaved || !('unsaved' in state)) return;
+  if (state.name === 'signedIn') machine.dispatch('saved', signedInState(context, held));
+  else {
+    const notices = noticesOf(context, held);
+    machine.dispatch('saved', { name: 'degraded', retryAtMs: state.retryAtMs, ...notices });
+  }
+}
 
 /** Looks again at what is stored, for a sibling may have renewed, and only then asks the server. */
 async function renewInTurn(
@@ -142,53 +174,4 @@ async function request(
   if (isLate()) return endpoint.revoke(issued);
   if (fewer) await keepNarrowed(context, issued, isLate, fewer);
   else await keep(context, fromAnswer(context, issued, held));
-}
-
-const isRejection = (error: unknown): error is MortiseError<'invalid_grant'> =>
-  isMortiseError(error) && error.code === 'invalid_grant';
-
-/** Only the server's own refusal signs out. Everything else keeps the session and says when to try again. */
-function settleFailure(context: Context, error: unknown, scope: string | undefined): MortiseError {
-  const failure = ourError(error);
-  if (failure.code === 'aborted') return failure;
-  const { machine, host, held } = context;
-  if (!held) {
-    machine.dispatch('signInFailed', { name: 'signedOut', reason: context.reason }, failure);
-    return failure;
-  }
-  if (isRejection(failure)) {
-    leave(context, 'grantRejected', 'rejected', failure);
-    return signInRequired(context, failure);
-  }
-  if (scope && failure.code === 'oauth_error' && !failure.retryable) {
-    context.unobtainable.set(scope, failure);
-  }
-  if (scope && context.unobtainable.has(scope)) {
-    // Fewer scopes than these cannot be had. The session's own token is as good as before.
-    // A sign-in that is under way has the word.
-    if (machine.state.name === 'refreshing') {
-      machine.dispatch('sessionKept', signedInState(held), failure);
-    }
-    return failure;
-  }
-  const asked = failure.code === 'rate_limited' ? failure.details.retryAfterMs : null;
-  const waitMs = Math.min(LAST_RETRY_MS, asked ?? FIRST_RETRY_MS * 2 ** context.failures);
-  context.failures += 1;
-  if (asked !== null)
-    context.pause = { untilMs: host.clock.monotonicMs() + waitMs, error: failure };
-  const retryAtMs = host.clock.nowMs() + waitMs;
-  machine.dispatch('refreshFailed', { name: 'degraded', retryAtMs }, failure);
-  return failure;
-}
-
-function leave(
-  context: Context,
-  event: 'grantRejected' | 'sessionGone',
-  reason: 'rejected' | 'signedOut',
-  error?: MortiseError,
-): void {
-  context.forgotten = context.held?.storedRevision ?? context.forgotten;
-  context.held = null;
-  context.reason = reason;
-  context.machine.dispatch(event, { name: 'signedOut', reason }, error);
 }

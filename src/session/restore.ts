@@ -1,6 +1,6 @@
 import { isMortiseError } from '../errors.js';
 import type { Context } from './context.js';
-import { fromStore, isForgotten, signedInState } from './held-session.js';
+import { fromStore, isForgotten, recognise, signedInState } from './held-session.js';
 
 /**
  * Reads the account from the store, once. A damaged record is an account that is not signed in.
@@ -21,8 +21,10 @@ async function load(context: Context): Promise<void> {
     // Signed in or out meanwhile: what was in the store before is history.
     if (context.generation !== generation) return;
     context.held = stored && fromStore(stored);
-    if (stored) machine.dispatch('sessionFound', signedInState(stored));
-    else machine.dispatch('sessionAbsent', { name: 'signedOut', reason: context.reason });
+    if (context.held) {
+      recognise(context, context.held.identity);
+      machine.dispatch('sessionFound', signedInState(context, context.held));
+    } else machine.dispatch('sessionAbsent', { name: 'signedOut', reason: context.reason });
   } catch (error) {
     if (!isMortiseError(error)) throw error;
     if (error.code === 'store_damaged') {

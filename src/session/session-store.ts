@@ -1,10 +1,13 @@
 import { MortiseError, isMortiseError } from '../errors.js';
 import { createGuard, createInFlight } from '../http/guard.js';
 import type { Host } from '../ports/index.js';
+import { DEFAULT_ACCOUNT } from './keys.js';
 import {
   formatAttempts,
+  formatNames,
   formatSession,
   parseAttempts,
+  parseNames,
   parseSession,
   type StoredAttempt,
   type StoredSession,
@@ -26,6 +29,11 @@ export interface SessionStore {
   removeAttempts(): Promise<void>;
   attempts(): Promise<readonly StoredAttempt[]>;
   addAttempt(attempt: StoredAttempt): Promise<void>;
+  /** Puts the account's name on the app's list, or takes it off. Never rejects: a name too many does no harm. */
+  enlist(name: string): Promise<void>;
+  delist(name: string): Promise<void>;
+  /** The names on the list; some may be of accounts that are no more. */
+  names(): Promise<readonly string[]>;
   /** Removes an attempt; `true` for one caller only, whatever tab or process the others are in. */
   takeAttempt(state: string): Promise<boolean>;
 }
@@ -33,6 +41,7 @@ export interface SessionStore {
 export function createSessionStore(
   { store, clock, lock }: Pick<Host, 'store' | 'clock' | 'lock'>,
   key: string,
+  listKey: string,
 ): SessionStore {
   // Closing a session stops no save: a rotated token that is not stored is lost.
   const inFlight = createInFlight();
@@ -46,8 +55,17 @@ export function createSessionStore(
     return turn;
   };
   // What is read, changed and written back is not to be changed by another process meanwhile.
-  const alone = <T>(task: () => Promise<T>): Promise<T> =>
-    lock(attemptsKey, LOCK_TIMEOUT_MS, () => inTurn(task));
+  const alone = <T>(task: () => Promise<T>, name = attemptsKey): Promise<T> =>
+    lock(name, LOCK_TIMEOUT_MS, () => inTurn(task));
+  const changeList = (change: (names: Set<string>) => unknown): Promise<void> =>
+    alone(async () => {
+      const names = new Set(parseNames(await store.get(listKey)));
+      const before = names.size;
+      change(names);
+      if (names.size === before) return;
+      if (names.size === 0) await store.remove(listKey);
+      else await store.set(listKey, formatNames(names));
+    }, listKey).catch(() => {});
   const limited = async <T>(task: () => Promise<T>): Promise<T> => {
     try {
       const guard = createGuard({ clock, timeoutMs: STORE_TIMEOUT_MS, host: 'store', inFlight });
@@ -84,6 +102,13 @@ export function createSessionStore(
       }),
     removeAttempts: () => inTurn(() => store.remove(attemptsKey)),
     attempts: () => inTurn(async () => parseAttempts(await store.get(attemptsKey))),
+    async enlist(name) {
+      if (name !== DEFAULT_ACCOUNT) await changeList((names) => names.add(name));
+    },
+    async delist(name) {
+      if (name !== DEFAULT_ACCOUNT) await changeList((names) => names.delete(name));
+    },
+    names: () => inTurn(async () => parseNames(await store.get(listKey))),
     addAttempt: (attempt) =>
       alone(async () => {
         const attempts = parseAttempts(await store.get(attemptsKey));

@@ -32,7 +32,7 @@ export function signOut(context: Context): Promise<void> {
 const LOCK_TIMEOUT_MS = 5_000;
 
 async function forget(context: Context): Promise<HeldSession | null> {
-  const { machine, store, host, key, attempt, lock } = context;
+  const { machine, store, host, key, account, attempt, lock } = context;
   // Only to have something to revoke; a store that cannot be read does not stop a sign-out.
   await within(host.clock, restore(context));
   const { held } = context;
@@ -45,10 +45,12 @@ async function forget(context: Context): Promise<HeldSession | null> {
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';
   attempt?.end(new MortiseError('sign_in_cancelled', {}));
   const remove = () => Promise.allSettled([store.remove(), store.removeAttempts()]);
+  context.stopSaving();
   // Our own renewal may hold the lock for long, but saves nothing any more.
   const removals = await (context.hasLock ? remove() : lock(key, LOCK_TIMEOUT_MS, remove));
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
   if (failure) context.forgotten ??= EVERYTHING;
+  else await store.delist(account);
   machine.dispatch(
     'signOutCompleted',
     { name: 'signedOut', reason: 'signedOut' },

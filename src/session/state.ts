@@ -1,5 +1,13 @@
 import type { SignedOutReason } from '../errors.js';
 
+/** What a user should be told of a session that is there. Absent when there is nothing to tell. */
+export interface Notices {
+  /** The store does not have the latest tokens: should the process end now, the user is signed out. */
+  readonly unsaved?: true;
+  /** The platform says that this is another user or organization than the one that signed in. */
+  readonly userChanged?: true;
+}
+
 /** Where a session is. Never holds a token, code, verifier or client secret. */
 export type SessionState =
   /** The store was not read yet. */
@@ -22,15 +30,15 @@ export type SessionState =
     }
   /** The code is being exchanged. */
   | { readonly name: 'exchanging' }
-  | {
+  | ({
       readonly name: 'signedIn';
       /** `null` when the server gave no usable lifetime. */
       readonly expiresAtMs: number | null;
       readonly scopes: readonly string[];
-    }
+    } & Notices)
   | { readonly name: 'refreshing' }
   /** Still signed in, but the last refresh did not get through. */
-  | { readonly name: 'degraded'; readonly retryAtMs: number }
+  | ({ readonly name: 'degraded'; readonly retryAtMs: number } & Notices)
   | { readonly name: 'signingOut' };
 
 export type StateName = SessionState['name'];

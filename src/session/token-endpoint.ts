@@ -33,6 +33,8 @@ export interface TokenEndpoint {
    * limit or the session's `close` stops it, for the server may have answered already.
    */
   request(step: 'exchange' | 'refresh', fields: Fields): Promise<Issued>;
+  /** How far the server's clock is ahead of ours, by its last answer; `null` when it did not say. */
+  readonly serverClockAheadMs: number | null;
   /** Best effort, refresh token first (RFC 7009 section 2.1). Never rejects. */
   revoke(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<void>;
 }
@@ -51,6 +53,7 @@ export function createTokenEndpoint(
     const text = new TextDecoder().decode(bytes);
     return { status: answer.status, text, json: readJsonText(bytes) };
   };
+  let serverClockAheadMs: number | null = null;
   let found: Promise<ServerMetadata> | undefined;
   const ask = async () =>
     typeof provider.metadata === 'function' ? provider.metadata(readDocument) : provider.metadata;
@@ -68,6 +71,9 @@ export function createTokenEndpoint(
   return {
     readDocument,
     metadata,
+    get serverClockAheadMs() {
+      return serverClockAheadMs;
+    },
     async request(step, asked) {
       const server = step === 'refresh' ? await known() : await metadata();
       const more = await provider.carry?.(asked, () => createPkce(crypto));
@@ -75,6 +81,8 @@ export function createTokenEndpoint(
       const request = await build(server, fields);
       const answer = await exchange(host, request, { timeoutMs: TIMEOUT_MS, inFlight });
       const { status, headers } = answer;
+      const serverTimeMs = Date.parse(headers.get('date') ?? '');
+      if (serverTimeMs > 0) serverClockAheadMs = serverTimeMs - clock.nowMs();
       const json = readJsonText(await answer.bytes(MAX_BYTES));
       const secrets = [provider.clientSecret?.() ?? ''];
       for (const name of ['code', 'code_verifier', 'refresh_token']) {

@@ -19,6 +19,9 @@ export type EventName =
   | 'refreshFailed'
   | 'grantRejected'
   | 'sessionGone'
+  | 'sessionRenewed'
+  | 'saved'
+  | 'userChanged'
   | 'signOutRequested'
   | 'signOutCompleted';
 
@@ -41,9 +44,11 @@ export const TRANSITIONS: Transitions = {
                  signOutRequested: 'signingOut' },
   exchanging:  { tokensIssued: 'signedIn', signInFailed: 'signedOut', sessionKept: 'signedIn',
                  signInRestarted: 'authorizing', codeRefused: 'authorizing', signOutRequested: 'signingOut' },
-  signedIn:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
+  signedIn:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut',
+                 sessionRenewed: 'signedIn', sessionGone: 'signedOut', saved: 'signedIn', userChanged: 'signedIn' },
   refreshing:  { tokensIssued: 'signedIn', refreshFailed: 'degraded', grantRejected: 'signedOut',
                  sessionGone: 'signedOut', sessionKept: 'signedIn', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
-  degraded:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut' },
+  degraded:    { refreshDue: 'refreshing', signInRequested: 'authorizing', signOutRequested: 'signingOut',
+                 sessionRenewed: 'signedIn', sessionGone: 'signedOut', saved: 'degraded', userChanged: 'degraded' },
   signingOut:  { signOutCompleted: 'signedOut' },
 };

@@ -72,7 +72,12 @@ const isSafe = (address: string) => {
 };
 
 const nobody = () => Promise.reject(new Error('nobody asks here'));
-const NOBODY = { metadata: nobody, readDocument: nobody, secrets: () => [] };
+const NOBODY = {
+  metadata: nobody,
+  readDocument: nobody,
+  secrets: () => [],
+  askIdentity: () => () => {},
+};
 
 /** Every address a provider is known to use, without a request. */
 async function addressesOf({ metadata, api, server }: Provider): Promise<string[]> {

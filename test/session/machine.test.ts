@@ -43,6 +43,9 @@ const EVENT_NAMES: { readonly [E in EventName]: true } = {
   refreshFailed: true,
   grantRejected: true,
   sessionGone: true,
+  sessionRenewed: true,
+  saved: true,
+  userChanged: true,
   signOutRequested: true,
   signOutCompleted: true,
 };

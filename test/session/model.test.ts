@@ -577,6 +577,9 @@ const BEYOND = [
   'exchanging codeRefused',
   'refreshing sessionKept',
   'refreshing sessionGone',
+  ...['signedIn', 'degraded'].flatMap((state) =>
+    ['sessionRenewed', 'sessionGone', 'saved', 'userChanged'].map((event) => `${state} ${event}`),
+  ),
 ];
 
 test('case 133, 137, 148: whatever happens in whatever order, all promises are kept', async () => {

@@ -16,6 +16,8 @@ const SESSION: StoredSession = {
   carried: null,
   receivedAtMs: 1_700_000_000_000,
   revision: 'r1',
+  signInId: 'i1',
+  identity: null,
 };
 const ATTEMPT: StoredAttempt = {
   state: 's1',
@@ -43,6 +45,8 @@ const sessions: fc.Arbitrary<StoredSession> = fc.record(
     carried: fc.option(fc.dictionary(fc.stringMatching(/^[a-z]\w*$/), fc.string(), PLAIN)),
     receivedAtMs: time,
     revision: text,
+    signInId: fc.string(),
+    identity: fc.option(text),
   },
   PLAIN,
 );
@@ -78,11 +82,13 @@ function expectSessionOrNull(parsed: StoredSession | null): void {
   const wanted = {
     accessToken: expect.stringMatching(/^[^]+$/),
     carried: parsed.carried === null ? null : expect.any(Object),
+    identity: parsed.identity === null ? null : expect.stringMatching(/^[^]+$/),
     lifetimeMs: lifetimeMs === null ? null : expect.any(Number),
     receivedAtMs: expect.any(Number),
     refreshToken: refreshToken === null ? null : expect.stringMatching(/^[^]+$/),
     revision: expect.stringMatching(/^[^]+$/),
     scopes: expect.any(Array),
+    signInId: expect.any(String),
   };
   expect(Object.getPrototypeOf(parsed)).toBe(Object.prototype);
   expect({ ...parsed }).toEqual(wanted);
@@ -235,12 +241,14 @@ test('the text holds the record and nothing a process knows beyond it', () => {
     scopes: [],
     receivedAtMs: 2,
     revision: 'r',
+    signInId: 'i',
   };
   const held = {
     ...session,
     carried: null,
+    identity: null,
     receivedMonotonicMs: 3,
-    saveAgainAtMs: 4,
+    unsaved: null,
     storedRevision: 'q',
   };
   expect(JSON.parse(formatSession(held))).toEqual(session);

@@ -20,6 +20,8 @@ const SESSION: StoredSession = {
   carried: null,
   receivedAtMs: 1_700_000_000_000,
   revision: 'r1',
+  signInId: 'i1',
+  identity: null,
 };
 
 const failing = (code: ErrorCode) => expect.objectContaining({ name: 'MortiseError', code });
@@ -39,7 +41,7 @@ function setUp(store: KeyValueStore = openStore().store) {
   const clock = createFakeClock();
   return {
     clock,
-    sessionStore: createSessionStore({ store, clock, lock: createLocalLock(clock) }, KEY),
+    sessionStore: createSessionStore({ store, clock, lock: createLocalLock(clock) }, KEY, 'list'),
   };
 }
 

@@ -1,0 +1,52 @@
+import { base64url } from '../oauth/base64url.js';
+import { accountNumber, type Context } from './context.js';
+import { keep, noticesOf, recognise, signedInState } from './held-session.js';
+import { randomText } from '../oauth/pkce.js';
+
+/** How long noting the user waits for others to be done with the store. */
+const LOCK_TIMEOUT_MS = 5_000;
+
+/**
+ * Says who is signed in: asked before the platform is, told when it has answered. Somebody else than at the
+ * sign-in is flagged in the state; only the next sign-in here takes the flag away.
+ *
+ * Kept as a digest, for what the store holds is to name nobody.
+ */
+export function askIdentity(context: Context): (...who: readonly unknown[]) => void {
+  const account = accountNumber(context);
+  const compare = async (who: readonly unknown[]) => {
+    if (!who.every((part) => typeof part === 'string' && part)) return;
+    const bytes = new TextEncoder().encode(JSON.stringify(who));
+    const digest = await context.host.crypto.sha256(bytes);
+    const identity = base64url(digest).slice(0, 22);
+    const { held } = context;
+    if (!held || accountNumber(context) !== account) return;
+    const wasChanged = context.isUserChanged;
+    recognise(context, identity);
+    if (context.isUserChanged && !wasChanged) tell(context);
+    if (held.identity === null && !context.isUserChanged) await note(context, identity);
+  };
+  return (...who) => void compare(who).catch(() => {});
+}
+
+/** Keeps it with the tokens, so that the next process compares, too. */
+async function note(context: Context, identity: string): Promise<void> {
+  const { host, key, lock, renewing } = context;
+  // A renewal that is under way holds the lock, perhaps for long; the answer to the next question is noted.
+  if (renewing) return;
+  await lock(key, LOCK_TIMEOUT_MS, async () => {
+    const { held, identity: known } = context;
+    if (!held || held.identity !== null || held.unsaved || known !== identity) return;
+    await keep(context, { ...held, identity, revision: randomText(host.crypto) });
+  });
+}
+
+function tell(context: Context): void {
+  const { machine, held } = context;
+  const { state } = machine;
+  if (!held) return;
+  if (state.name === 'signedIn') machine.dispatch('userChanged', signedInState(context, held));
+  if (state.name !== 'degraded') return;
+  const notices = noticesOf(context, held);
+  machine.dispatch('userChanged', { name: 'degraded', retryAtMs: state.retryAtMs, ...notices });
+}

@@ -1,0 +1,55 @@
+import { MortiseError } from '../errors.js';
+import type { Host } from '../ports/index.js';
+import type { Context } from './context.js';
+import { adopt, isForgotten, signedInState } from './held-session.js';
+import { accountsKey } from './keys.js';
+import { createOwnLock } from './own-lock.js';
+import { restore } from './restore.js';
+import { createSessionStore } from './session-store.js';
+
+/** How long each of the two places is waited for. */
+const LOCK_TIMEOUT_MS = 5_000;
+
+/**
+ * Brings the account here from another host's store, and removes it there once it is safe here.
+ *
+ * @returns Whether it was moved: not when there is none, nor when there is one here already.
+ * @throws {MortiseError} `store_unavailable`; called again it goes on where it was.
+ */
+export async function moveFrom(
+  context: Context,
+  from: Pick<Host, 'store' | 'lock'>,
+): Promise<boolean> {
+  const { host, key, account, lock, provider, store, machine } = context;
+  await restore(context);
+  const theirLock = createOwnLock(from.lock);
+  const listKey = accountsKey(provider);
+  const source = createSessionStore({ ...from, clock: host.clock, lock: theirLock }, key, listKey);
+  const move = async () => {
+    const there = await source.load();
+    if (!there) return null;
+    const here = await store.load();
+    if (here && here.revision !== there.revision) return null;
+    await store.enlist(account);
+    if (!here) await store.save(there);
+    const saved = await store.load();
+    if (saved?.revision !== there.revision) throw new MortiseError('store_unavailable', {});
+    await source.removeIf(there.revision);
+    await source.delist(account);
+    return saved;
+  };
+  // One place under two names has one lock, which cannot be had twice.
+  const isOnePlace = from.lock === host.lock || samePlace(from.store.place, host.store.place);
+  const moved = await lock(key, LOCK_TIMEOUT_MS, () =>
+    isOnePlace ? move() : theirLock(key, LOCK_TIMEOUT_MS, move),
+  );
+  if (!moved) return false;
+  if (!context.held && !isForgotten(context, moved)) {
+    adopt(context, moved);
+    if (context.held) machine.dispatch('sessionFound', signedInState(context, context.held));
+  }
+  return true;
+}
+
+const samePlace = (one: string | null | undefined, other: string | null | undefined): boolean =>
+  one !== null && one === other;
