@@ -1,8 +1,10 @@
 /** @module The core: sessions, whatever the runtime and whatever the platform. */
 export { createPluginHost } from './plugins/create-plugin-host.js';
 export { listAccounts, removeAccount } from './session/accounts.js';
+export { deviceUserAgent, type DeviceUserAgentOptions } from './oauth/device-user-agent.js';
 export { createSession } from './session/create-session.js';
 export { memoryStore } from './session/memory-store.js';
+export { pasteUserAgent, type PasteUserAgentOptions } from './session/paste-user-agent.js';
 export { TRANSITIONS } from './session/transitions.js';
 export { MortiseError, isMortiseError } from './errors.js';
 

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MortiseError, isMortiseError } from '../../src/errors.js';
-import type { Clock, RedirectRule, UserAgent } from '../../src/ports/index.js';
+import type { Clock, RedirectRule, RedirectUserAgent } from '../../src/ports/index.js';
 import { buildLandingTexts } from './landing-page.js';
 import type { LandingTexts } from './landing-page.js';
 import { createRedirectionEndpoint } from './redirection-endpoint.js';
@@ -96,7 +96,7 @@ async function hold({ addresses, port, uriAt }: Place, create: () => Server) {
 }
 
 /** RFC 8252 section 7.3: a browser, and a port of this machine for the redirect to land on. */
-export function createLoopbackUserAgent(options: LoopbackUserAgentOptions): UserAgent {
+export function createLoopbackUserAgent(options: LoopbackUserAgentOptions): RedirectUserAgent {
   const texts = buildLandingTexts(options.texts);
   return {
     async open({ redirect, signal, onRedirect }) {

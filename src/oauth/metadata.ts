@@ -86,6 +86,7 @@ export function readMetadata(
     // Autodesk's documents spell it in two ways.
     revocationEndpoint: endpoint('revocation_endpoint') ?? endpoint('revoke_endpoint'),
     userinfoEndpoint: endpoint('userinfo_endpoint'),
+    deviceAuthorizationEndpoint: endpoint('device_authorization_endpoint'),
     iss:
       metadata['authorization_response_iss_parameter_supported'] === true ? 'required' : 'optional',
     clientAuthentication: isPostOnly ? 'post' : 'basic',

@@ -13,6 +13,8 @@ export interface ServerMetadata {
   /** RFC 7009. */
   readonly revocationEndpoint?: string | undefined;
   readonly userinfoEndpoint?: string | undefined;
+  /** RFC 8628. */
+  readonly deviceAuthorizationEndpoint?: string | undefined;
   /** `required` when the metadata promises an `iss` in every authorization response (RFC 9207 section 3). */
   readonly iss?: 'required' | 'optional';
   /** How a confidential client shows its secret; HTTP Basic unless the server lists only the body. */

@@ -46,12 +46,25 @@ const LONGEST_LIFETIME_S = 315_360_000;
  * @see RFC 6749 sections 5.1 and 5.2
  */
 export function readTokenResponse(
-  { status, json, retryAfter }: TokenAnswer,
-  { dialect, protocol, step }: TokenReading,
+  answer: TokenAnswer,
+  reading: TokenReading,
   secrets: readonly string[],
   nowMs: number,
   hint: (code: ErrorCode) => string | undefined,
 ): TokenSet {
+  const body = readEndpointAnswer(answer, reading, secrets, nowMs, hint);
+  const { protocol, dialect } = reading;
+  return readTokenSet(protocol?.tokens?.(body, nowMs) ?? body, answer.status, dialect);
+}
+
+/** What an endpoint for clients answered, if it was no refusal: the same for tokens and for device codes. */
+export function readEndpointAnswer(
+  { status, json, retryAfter }: TokenAnswer,
+  { protocol, step }: TokenReading,
+  secrets: readonly string[],
+  nowMs: number,
+  hint: (code: ErrorCode) => string | undefined,
+): Readonly<Record<string, unknown>> {
   const body: Readonly<Record<string, unknown>> =
     json !== null && typeof json === 'object' && !Array.isArray(json) ? { ...json } : {};
   const isSuccess = status >= 200 && status < 300;
@@ -75,7 +88,7 @@ export function readTokenResponse(
   }
   const isRefusal = ownRefusal || body['error'] || body['hasError'] === true;
   if (!isSuccess || isRefusal) throw refusalError(refusal, hint);
-  return readTokenSet(protocol?.tokens?.(body, nowMs) ?? body, status, dialect);
+  return body;
 }
 
 function readTokenSet(

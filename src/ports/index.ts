@@ -11,8 +11,12 @@ export type { ByteStream, HttpRequest, HttpResponse, HttpTransport } from './htt
 export type { KeyValueStore } from './key-value-store.js';
 export type { Lock } from './lock.js';
 export type {
+  DeviceCode,
+  DeviceTools,
+  DeviceVisit,
   RedirectOutcome,
   RedirectRule,
+  RedirectUserAgent,
   UserAgent,
   UserAgentVisit,
   VisitRequest,

@@ -33,6 +33,8 @@ export interface FixedOptions extends CommonOptions {
   readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
   readonly revocationEndpoint?: string;
+  /** RFC 8628, for `deviceUserAgent`. */
+  readonly deviceAuthorizationEndpoint?: string;
   /** Named by servers that send `iss` (RFC 9207): a redirect of any other is then refused. */
   readonly issuer?: string;
 }
@@ -87,13 +89,16 @@ export function oauth(options: DiscoveredOptions | FixedOptions): Provider<OAuth
 }
 
 function readFixed(options: FixedOptions): ServerMetadata {
-  const { issuer, revocationEndpoint } = options;
+  const { issuer, revocationEndpoint, deviceAuthorizationEndpoint } = options;
   return {
     ...(issuer !== undefined && { issuer }),
     authorizationEndpoint: checkEndpoint(options.authorizationEndpoint, 'authorizationEndpoint'),
     tokenEndpoint: checkEndpoint(options.tokenEndpoint, 'tokenEndpoint'),
     revocationEndpoint:
       revocationEndpoint && checkEndpoint(revocationEndpoint, 'revocationEndpoint'),
+    deviceAuthorizationEndpoint:
+      deviceAuthorizationEndpoint &&
+      checkEndpoint(deviceAuthorizationEndpoint, 'deviceAuthorizationEndpoint'),
   };
 }
 

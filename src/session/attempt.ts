@@ -1,13 +1,16 @@
 import { MortiseError, ourError } from '../errors.js';
 import { within } from '../http/guard.js';
-import { readAuthorizationCode } from '../oauth/authorization-response.js';
-import type { RedirectOutcome, UserAgentVisit, VisitRequest } from '../ports/index.js';
-import { authorize, weaknessOf, type Authorization } from './authorization.js';
+import type { RedirectOutcome, VisitRequest } from '../ports/index.js';
+import { readCode, type Authorization } from './authorization.js';
 import { leaveAfter, type Attempt, type Context } from './context.js';
-import { backToBefore, issue } from './issue.js';
-import { readPasted } from './pasted.js';
+import { backToBefore, codeGrant, issue } from './issue.js';
 import { restore } from './restore.js';
 import type { AuthorizingState } from './state.js';
+import { startTimeLimit } from './time-limit.js';
+import { createVisits, visitUser } from './visit.js';
+
+/** RFC 8628 section 3.4. */
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /**
  * Starts one sign-in. Opens the host's user agent before anything asynchronous happens, because a popup may
@@ -20,10 +23,9 @@ export function startAttempt(
   timeoutMs: number,
   previous: Attempt | null,
 ): Attempt {
-  const { host, machine, provider } = context;
+  const { host, machine, provider, endpoint } = context;
   const { clock } = host;
   const startedAtMs = clock.nowMs();
-  const startedMonotonicMs = clock.monotonicMs();
   const controller = new AbortController();
   const before = context.leaving;
 
@@ -50,36 +52,23 @@ export function startAttempt(
   const finish = (outcome: RedirectOutcome) => {
     if (isOver()) return;
     phase = 'over';
-    stopTimer();
+    limit.stop();
     conclude(outcome);
   };
   const fail = (error: unknown) => finish({ kind: 'failed', error: ourError(error) });
-  const expire = () => end(new MortiseError('sign_in_timeout', { timeoutMs }));
+  const expire = () => end(new MortiseError('sign_in_timeout', { timeoutMs: limit.ms }));
   /** Once the tokens are being saved they are saved, and the sign-in succeeds or fails by that alone. */
   const end = (error: MortiseError) => {
     if (phase === 'waiting') fail(error);
   };
-  const stopTimer = clock.after(timeoutMs, expire);
-  // A timer sleeps with the machine; the clocks tell.
-  const isExpired = () =>
-    clock.nowMs() - startedAtMs > timeoutMs || clock.monotonicMs() - startedMonotonicMs > timeoutMs;
-
-  const readCode = (
-    answer: Parameters<Attempt['receive']>[0],
-    { server, ...rest }: Authorization,
-  ) => {
-    const read = 'pasted' in answer ? readPasted(answer.pasted, rest.redirectUri) : answer;
-    return 'code' in read
-      ? read.code
-      : readAuthorizationCode(read.redirectUrl, rest, server, provider);
-  };
+  const limit = startTimeLimit(clock, timeoutMs, expire);
 
   const receive: Attempt['receive'] = async (answer) => {
-    if (isExpired()) expire();
+    if (limit.isPast()) expire();
     if (isOver()) return verdict;
     let code: string | null = null;
     try {
-      if (expected) code = readCode(answer, expected);
+      if (expected) code = readCode(answer, expected, provider);
     } catch (error) {
       // While a code is being exchanged nothing else can end the sign-in.
       if (acceptedCode === undefined) fail(error);
@@ -107,12 +96,9 @@ export function startAttempt(
     return turn;
   };
 
-  const redeem = async (
-    code: string,
-    { redirectUri, codeVerifier }: Authorization,
-  ): Promise<RedirectOutcome> => {
+  const redeem = async (code: string, authorization: Authorization): Promise<RedirectOutcome> => {
     try {
-      const isKept = await issue(context, { code, redirectUri, codeVerifier }, () => {
+      const isKept = await issue(context, codeGrant(code, authorization), () => {
         if (phase === 'waiting') phase = 'saving';
         return phase === 'saving';
       });
@@ -141,41 +127,66 @@ export function startAttempt(
     return { kind: 'ignored' };
   };
 
-  const prepare = async (visit: UserAgentVisit) => {
-    // Read before the user is bothered: a store that cannot be used is better known now.
-    const [made] = await Promise.all([authorize(context, visit.redirectUri), restore(context)]);
-    if (isOver()) return;
-    expected = made;
-    const { authorizationUrl, server } = made;
-    shown = { ...shown, authorizationUrl, ...weaknessOf(server) };
-    machine.dispatch('addressReady', shown);
-    await visit.navigate(authorizationUrl).catch((error: unknown) => {
-      if (isOver()) return;
-      // The address can still be opened by hand, so nothing is over.
-      shown = { ...shown, window: 'lost' };
-      machine.dispatch('windowLost', shown, ourError(error));
-    });
+  /** Nothing comes back from another device: the server is asked, and gives tokens in the end. */
+  const redeemDevice = async (deviceCode: string): Promise<RedirectOutcome> => {
+    try {
+      const grant = { grant_type: DEVICE_CODE, device_code: deviceCode };
+      const isKept = await issue(context, grant, () => {
+        if (phase === 'waiting') {
+          phase = 'saving';
+          machine.dispatch('redirectReceived', { name: 'exchanging' });
+        }
+        return phase === 'saving';
+      });
+      if (isKept) finish({ kind: 'signedIn' });
+      else fail(new MortiseError('sign_in_cancelled', {}));
+    } catch (error) {
+      if (phase === 'waiting') throw error;
+      fail(error);
+    }
+    return verdict;
+  };
+
+  const wait = async (ms: number): Promise<void> => {
+    let stop = () => {};
+    const over = new Promise<void>((resolve) => (stop = clock.after(ms, resolve)));
+    await Promise.race([over, verdict]);
+    stop();
+    if (limit.isPast()) expire();
+    if (isOver()) throw new MortiseError('aborted', {});
   };
 
   const request: VisitRequest = {
     redirect: provider.redirect,
     signal: controller.signal,
     onRedirect: (redirectUrl) => receive({ redirectUrl }),
+    device: { begin: endpoint.authorizeDevice, redeem: redeemDevice, wait },
   };
 
-  let visit: UserAgentVisit | undefined;
+  const visits = createVisits(request, () => controller.abort());
   const open = async () => {
     if (before) await before;
     if (isOver()) return;
-    visit = await openVisit(context, request);
-    prepare(visit).catch(fail);
+    await visitUser(context, {
+      open: visits.open,
+      isOver,
+      fail,
+      expect: (authorization) => (expected = authorization),
+      expireWithin(ms) {
+        limit.shorten(ms);
+        shown = { ...shown, expiresAtMs: startedAtMs + limit.ms };
+      },
+      show(event, change, error) {
+        if (isOver()) return;
+        shown = { ...shown, ...change };
+        machine.dispatch(event, shown, error === undefined ? undefined : ourError(error));
+      },
+    });
   };
-  let opening = Promise.resolve();
 
   const leave = async (outcome: RedirectOutcome) => {
     // Port and window first: they are free within a second, whatever the store does.
-    if (!visit) controller.abort();
-    const closed = opening.then(() => visit?.close());
+    const closed = visits.close();
     if (outcome.kind === 'failed') {
       // What there is to go back to; one that is being saved decides that first.
       await within(clock, Promise.allSettled([restore(context), before]));
@@ -194,21 +205,6 @@ export function startAttempt(
   const isBusy = /^(authorizing|exchanging)$/.test(machine.state.name);
   machine.dispatch(previous || isBusy ? 'signInRestarted' : 'signInRequested', shown);
   // A listener may have ended it already.
-  if (!isOver()) opening = open().catch(fail);
+  if (!isOver()) void open().catch(fail);
   return attempt;
-}
-
-/** The first of the host's user agents that can take the visit. The first one is asked at once. */
-async function openVisit({ host }: Context, request: VisitRequest): Promise<UserAgentVisit> {
-  let failure: unknown = new MortiseError('configuration_error', {
-    problem: 'this host cannot show a sign-in page',
-  });
-  for (const userAgent of host.userAgents) {
-    try {
-      return await userAgent.open(request);
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw failure;
 }

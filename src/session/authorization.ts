@@ -1,7 +1,11 @@
 import { buildAuthorizationUrl } from '../oauth/authorization-request.js';
 import { createPkce, randomText } from '../oauth/pkce.js';
-import type { ServerMetadata } from '../oauth/provider.js';
-import type { Context } from './context.js';
+import { readAuthorizationCode } from '../oauth/authorization-response.js';
+import type { Provider, ServerMetadata } from '../oauth/provider.js';
+import type { Attempt, Context } from './context.js';
+import { readPasted } from './pasted.js';
+
+type Answer = Parameters<Attempt['receive']>[0];
 
 /** One authorization request, and what its answer is compared with. */
 export interface Authorization {
@@ -29,3 +33,15 @@ export async function authorize(
 /** What the state says of a server that may not compare the verifier. */
 export const weaknessOf = ({ pkce }: ServerMetadata): { weakness?: 'pkce_not_checked' } =>
   pkce === 'not checked' ? { weakness: 'pkce_not_checked' } : {};
+
+/** The code in a redirect, or in what the user pasted; `null` when it is no answer to this request. */
+export function readCode(
+  answer: Answer,
+  { server, ...expected }: Authorization,
+  provider: Provider,
+): string | null {
+  const read = 'pasted' in answer ? readPasted(answer.pasted, expected.redirectUri) : answer;
+  return 'code' in read
+    ? read.code
+    : readAuthorizationCode(read.redirectUrl, expected, server, provider);
+}

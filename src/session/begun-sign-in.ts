@@ -3,7 +3,7 @@ import { readAuthorizationCode } from '../oauth/authorization-response.js';
 import { parseUrl } from '../oauth/endpoint.js';
 import { authorize, weaknessOf } from './authorization.js';
 import { leaveAfter, type Context } from './context.js';
-import { backToBefore, issue } from './issue.js';
+import { backToBefore, codeGrant, issue } from './issue.js';
 import type { StoredAttempt } from './record.js';
 import { restore } from './restore.js';
 
@@ -68,7 +68,7 @@ async function finish(
   const begun = attempts.find((attempt) => read(attempt) !== null);
   // Taken only now: an attempt is not spent on a moment without network.
   if (!begun || !(await store.takeAttempt(begun.state))) throw notOurs();
-  const { startedAtMs, expiresAtMs, redirectUri, codeVerifier } = begun;
+  const { startedAtMs, expiresAtMs } = begun;
   const nowMs = host.clock.nowMs();
   if (nowMs > expiresAtMs || nowMs < startedAtMs) {
     throw new MortiseError('sign_in_timeout', { timeoutMs: expiresAtMs - startedAtMs });
@@ -92,7 +92,7 @@ async function finish(
     if (isOver()) throw cancelled();
     const isKept = await issue(
       context,
-      { code, redirectUri, codeVerifier },
+      codeGrant(code, begun),
       () => !inFlight.isClosed && !isOver(),
     );
     if (!isKept) throw cancelled();

@@ -1,4 +1,5 @@
 import type { MortiseError } from '../errors.js';
+import type { Fields } from '../oauth/provider.js';
 import type { Context } from './context.js';
 import { fromAnswer, signedInState } from './held-session.js';
 
@@ -6,7 +7,7 @@ import { fromAnswer, signedInState } from './held-session.js';
 const LOCK_TIMEOUT_MS = 5_000;
 
 /**
- * Exchanges a code and makes the answer the session, whoever was signed in before.
+ * Exchanges a grant and makes the answer the session, whoever was signed in before.
  *
  * @returns Whether it is the session now: not when the sign-in or the user has left meanwhile.
  * @param mayCommit Asked once, when the tokens are here: `false` if the sign-in has ended meanwhile.
@@ -14,16 +15,11 @@ const LOCK_TIMEOUT_MS = 5_000;
  */
 export async function issue(
   context: Context,
-  grant: { readonly code: string; readonly redirectUri: string; readonly codeVerifier: string },
+  grant: Fields,
   mayCommit: () => boolean,
 ): Promise<boolean> {
   const { endpoint, store, lock, machine, key, account, generation } = context;
-  const issued = await endpoint.request('exchange', {
-    grant_type: 'authorization_code',
-    code: grant.code,
-    redirect_uri: grant.redirectUri,
-    code_verifier: grant.codeVerifier,
-  });
+  const issued = await endpoint.request('exchange', grant);
   const isLate = () => context.generation !== generation;
   const refuse = () => endpoint.revoke(issued).then(() => false);
   if (isLate() || !mayCommit()) return refuse();
@@ -55,6 +51,17 @@ export async function issue(
   if (!machine.dispatch('tokensIssued', next)) machine.dispatch('sessionFound', next);
   return true;
 }
+
+/** @see RFC 6749 section 4.1.3, RFC 7636 section 4.5 */
+export const codeGrant = (
+  code: string,
+  { redirectUri, codeVerifier }: { readonly redirectUri: string; readonly codeVerifier: string },
+): Fields => ({
+  grant_type: 'authorization_code',
+  code,
+  redirect_uri: redirectUri,
+  code_verifier: codeVerifier,
+});
 
 /** A sign-in that failed leaves things as they were: signed in, if one was. */
 export function backToBefore(context: Context, error: MortiseError): void {

@@ -1,4 +1,4 @@
-import { MortiseError, isMortiseError } from '../errors.js';
+import { MortiseError, isMortiseError, type StoreProblem } from '../errors.js';
 import { createGuard, createInFlight } from '../http/guard.js';
 import type { Host } from '../ports/index.js';
 import { DEFAULT_ACCOUNT } from './keys.js';
@@ -16,6 +16,8 @@ import {
 /** A keychain may ask its owner something; longer than this nobody waits for it. */
 const STORE_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 5_000;
+
+const STORE_PROBLEMS = /^(absent|locked|timeout|refused|reset|unwritable|full)$/;
 
 /** One account's place in the store. Every failure is `store_unavailable` or `store_damaged`. */
 export interface SessionStore {
@@ -72,9 +74,16 @@ export function createSessionStore(
       return await guard.wait(Promise.resolve(task()));
     } catch (error) {
       // A store may be anybody's code: its own errors can quote what they were asked to keep.
-      const { code, hint } = isMortiseError(error) ? error : { code: '', hint: undefined };
-      if (code === 'store_damaged' || code === 'configuration_error') throw error;
-      throw new MortiseError('store_unavailable', {}, code === 'store_unavailable' ? { hint } : {});
+      const known = isMortiseError(error) ? error : null;
+      if (known?.code === 'store_damaged' || known?.code === 'configuration_error') throw known;
+      const told = known?.code === 'store_unavailable' ? known : null;
+      const said: unknown = told ? Object(told.details).problem : known?.code;
+      const [problem] = STORE_PROBLEMS.exec(String(said)) ?? [];
+      throw new MortiseError(
+        'store_unavailable',
+        problem ? { problem: problem as StoreProblem } : {},
+        told ? { hint: told.hint, retryable: told.retryable } : {},
+      );
     }
   };
   return {

@@ -1,4 +1,5 @@
 import type { SignedOutReason } from '../errors.js';
+import type { DeviceCode } from '../ports/index.js';
 
 /** What a user should be told of a session that is there. Absent when there is nothing to tell. */
 export interface Notices {
@@ -25,6 +26,10 @@ export type SessionState =
       readonly authorizationUrl: string | null;
       /** Redirects that were no answer to this sign-in: a stray tab, or somebody trying. */
       readonly ignoredRedirects: number;
+      /** Set where the user answers on any device: show both address and code. */
+      readonly device?: Readonly<Omit<DeviceCode, 'expiresInMs'>>;
+      /** Set where nothing comes back by itself: ask for the address the browser ends on, for `completeSignIn`. */
+      readonly answerBy?: 'paste';
       /** Set where nothing says that the server compares the PKCE verifier: tell the user. */
       readonly weakness?: 'pkce_not_checked';
     }

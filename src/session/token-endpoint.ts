@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.js';
+import { misconfigured, type ErrorCode } from '../errors.js';
 import { exchange, readJsonText } from '../http/exchange.js';
 import { createGuard, type InFlight } from '../http/guard.js';
 import { codeChallengeOf, createPkce } from '../oauth/pkce.js';
@@ -10,13 +10,15 @@ import type {
   WireRequest,
 } from '../oauth/provider.js';
 import { buildTokenRequest } from '../oauth/token-request.js';
-import { readTokenResponse, type TokenSet } from '../oauth/token-response.js';
+import { readEndpointAnswer, readTokenResponse, type TokenSet } from '../oauth/token-response.js';
 import type { Host } from '../ports/index.js';
 
 const TIMEOUT_MS = 30_000;
 /** Revoking is a courtesy nobody should wait long for. */
 const REVOCATION_TIMEOUT_MS = 5_000;
 const MAX_BYTES = 1 << 20;
+/** Cut out of the server's words, should it repeat them. */
+const SECRET_FIELDS = ['code', 'code_verifier', 'refresh_token', 'device_code'];
 
 /** Tokens, and what the next refresh must send with them. */
 export interface Issued extends TokenSet {
@@ -33,6 +35,8 @@ export interface TokenEndpoint {
    * limit or the session's `close` stops it, for the server may have answered already.
    */
   request(step: 'exchange' | 'refresh', fields: Fields): Promise<Issued>;
+  /** Asks for a device code (RFC 8628 section 3.1). @throws {MortiseError} */
+  authorizeDevice(): Promise<Readonly<Record<string, unknown>>>;
   /** How far the server's clock is ahead of ours, by its last answer; `null` when it did not say. */
   readonly serverClockAheadMs: number | null;
   /** Best effort, refresh token first (RFC 7009 section 2.1). Never rejects. */
@@ -55,14 +59,14 @@ export function createTokenEndpoint(
   };
   let serverClockAheadMs: number | null = null;
   let found: Promise<ServerMetadata> | undefined;
-  const ask = async () =>
+  const find = async () =>
     typeof provider.metadata === 'function' ? provider.metadata(readDocument) : provider.metadata;
   // A failure is not remembered: the network may be back at the next call.
   const forget = (error: unknown): never => {
     found = undefined;
     throw error;
   };
-  const metadata = () => (found ??= ask().catch(forget));
+  const metadata = () => (found ??= find().catch(forget));
   const known = async () => protocol?.known ?? metadata();
   const build = (server: ServerMetadata, fields: Fields): WireRequest | Promise<WireRequest> =>
     protocol?.tokenRequest
@@ -79,23 +83,16 @@ export function createTokenEndpoint(
       const more = await provider.carry?.(asked, () => createPkce(crypto));
       const fields: Fields = { ...asked, ...more?.send };
       const request = await build(server, fields);
-      const answer = await exchange(host, request, { timeoutMs: TIMEOUT_MS, inFlight });
-      const { status, headers } = answer;
-      const serverTimeMs = Date.parse(headers.get('date') ?? '');
-      if (serverTimeMs > 0) serverClockAheadMs = serverTimeMs - clock.nowMs();
-      const json = readJsonText(await answer.bytes(MAX_BYTES));
-      const secrets = [provider.clientSecret?.() ?? ''];
-      for (const name of ['code', 'code_verifier', 'refresh_token']) {
-        secrets.push(fields[name] ?? '');
-      }
-      const issued = readTokenResponse(
-        { status, json, retryAfter: headers.get('retry-after') },
-        { dialect: provider.dialect, protocol, step },
-        secrets,
-        clock.nowMs(),
-        (code: ErrorCode) => provider.hints?.(code, step, status),
-      );
+      const issued = await ask(request, step, fields, readTokenResponse);
       return { ...issued, carried: more?.keep ?? null };
+    },
+    async authorizeDevice() {
+      const server = await metadata();
+      const { deviceAuthorizationEndpoint: url } = server;
+      if (!url) throw misconfigured('the server gives no codes for other devices');
+      const scope = provider.scopes.join(' ');
+      const request = buildTokenRequest(provider, server, url, scope ? { scope } : {});
+      return ask(request, 'exchange', {}, readEndpointAnswer);
     },
     async revoke(tokens) {
       const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight, clock, host: '' };
@@ -105,6 +102,27 @@ export function createTokenEndpoint(
         .catch(() => {});
     },
   };
+
+  async function ask<T>(
+    request: WireRequest,
+    step: 'exchange' | 'refresh',
+    fields: Fields,
+    read: (...about: Parameters<typeof readEndpointAnswer>) => T,
+  ): Promise<T> {
+    const answer = await exchange(host, request, { timeoutMs: TIMEOUT_MS, inFlight });
+    const { status, headers } = answer;
+    const serverTimeMs = Date.parse(headers.get('date') ?? '');
+    if (serverTimeMs > 0) serverClockAheadMs = serverTimeMs - clock.nowMs();
+    const json = readJsonText(await answer.bytes(MAX_BYTES));
+    const secrets = SECRET_FIELDS.map((name) => fields[name] ?? '');
+    return read(
+      { status, json, retryAfter: headers.get('retry-after') },
+      { dialect: provider.dialect, protocol, step },
+      [provider.clientSecret?.() ?? '', ...secrets],
+      clock.nowMs(),
+      (code: ErrorCode) => provider.hints?.(code, step, status),
+    );
+  }
 
   async function tell(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<void> {
     const server = await known();

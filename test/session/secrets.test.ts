@@ -1,6 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { isMortiseError, type ErrorCode } from '../../src/errors.js';
-import type { Host, HttpRequest, RedirectOutcome } from '../../src/ports/index.js';
+import type {
+  Host,
+  HttpRequest,
+  RedirectOutcome,
+  RedirectUserAgent,
+  VisitRequest,
+} from '../../src/ports/index.js';
 import { createSession } from '../../src/session/create-session.js';
 import { memoryStore } from '../../src/session/memory-store.js';
 import { SPELLINGS, leaks, newSecret } from '../support/canaries.js';
@@ -216,8 +222,8 @@ const SCENES: readonly [name: string, knows: readonly SecretName[], code: ErrorC
   ['no page can be opened', ['clientSecret'], 'configuration_error',
     { host: (host, quote) => with_({ userAgents: [{ open: rejecting(quote) }] })(host) }],
   ['no page can be shown, or closed', ['code'], null,
-    { host: (host, quote) => with_({ userAgents: host.userAgents.map(({ open }) => ({
-        open: async (request) => ({ ...(await open(request)), navigate: async (url) => { await (await open(request)).navigate(url); thrown(quote()); }, close: rejecting(quote) }) })) })(host) }],
+    { host: (host, quote) => with_({ userAgents: (host.userAgents as RedirectUserAgent[]).map(({ open }) => ({
+        open: async (request: VisitRequest) => ({ ...(await open(request)), navigate: async (url) => { await (await open(request)).navigate(url); thrown(quote()); }, close: rejecting(quote) }) })) })(host) }],
 ];
 
 describe('case 197, 198, 199: no secret is in anything a program can print, when', () => {

@@ -8,7 +8,7 @@ import type {
   KeyValueStore,
   Lock,
   RedirectOutcome,
-  UserAgent,
+  RedirectUserAgent,
 } from '../../src/ports/index.js';
 import { memoryStore } from '../../src/session/memory-store.js';
 import { createFakeClock, type FakeClock } from './fake-clock.js';
@@ -56,6 +56,8 @@ export interface FakeVisit {
 }
 
 export interface FakeHost extends Host {
+  /** Those given, and the one that the test plays: each catches a redirect. */
+  readonly userAgents: readonly RedirectUserAgent[];
   readonly clock: FakeClock;
   readonly visits: FakeVisit[];
   /** The newest visit, once it has been sent to the consent page. */
@@ -74,7 +76,7 @@ export interface FakeHostOptions {
   /** Thrown by `navigate`. */
   readonly navigateError?: unknown;
   /** Asked before the usual one. */
-  readonly userAgents?: readonly UserAgent[];
+  readonly userAgents?: readonly RedirectUserAgent[];
 }
 
 /** A host made of memory: time stands still, nobody is there but the test. */
@@ -82,7 +84,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
   const clock = options.clock ?? createFakeClock();
   const visits: FakeVisit[] = [];
   let arrived = deferred<FakeVisit>();
-  const userAgent: UserAgent = {
+  const userAgent: RedirectUserAgent = {
     async open({ onRedirect, signal }) {
       if (options.openError) throw options.openError;
       const redirectUri = `http://127.0.0.1:${4000 + visits.length}/callback`;

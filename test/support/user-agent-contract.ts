@@ -1,8 +1,8 @@
-import type { RedirectOutcome, RedirectRule, UserAgent } from '../../src/ports/index.js';
+import type { RedirectOutcome, RedirectRule, RedirectUserAgent } from '../../src/ports/index.js';
 
 /** A user agent, and the world around it, played by the test. */
 export interface UserAgentFixture {
-  readonly userAgent: UserAgent;
+  readonly userAgent: RedirectUserAgent;
   readonly redirect: RedirectRule;
   /** Every address the user was shown, in order. */
   shown(): readonly string[];
