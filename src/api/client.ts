@@ -58,8 +58,13 @@ export function createApiClient(
       return exchange(host, { method, url, headers, body }, limits);
     };
 
-    let accessToken = await token(undefined, signal);
-    const generation = options.generation();
+    let generation: number;
+    let accessToken: string;
+    do {
+      generation = options.generation();
+      accessToken = await token(undefined, signal);
+      // Another user came between: what is sent, and what comes of it, is all of one.
+    } while (options.generation() !== generation);
     const checkUser = () => {
       if (options.generation() !== generation) throw new MortiseError('aborted', {});
     };

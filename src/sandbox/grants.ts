@@ -1,4 +1,5 @@
 import { base64url } from '../oauth/base64url.js';
+import { createDevices, type DevicePolicy } from './devices.js';
 import { sha256OfText } from './encoding.js';
 import type { Refused } from './message.js';
 import { readToken, writeToken, type Claims } from './token.js';
@@ -20,7 +21,7 @@ export interface Issued {
 }
 
 /** How a fault changes what the token endpoint does, not just what it says. */
-export interface GrantPolicy {
+export interface GrantPolicy extends DevicePolicy {
   /**
    * A spent refresh token is void (the default); or it stays good beside the new one; or it stays and is sent
    * again; or it stays and none is sent.
@@ -37,7 +38,8 @@ export interface GrantPolicy {
 }
 
 export interface GrantsOptions {
-  readonly nowMs: () => number;
+  /** Left out, time stands still. */
+  readonly nowMs: (() => number) | undefined;
   readonly seed: string;
   readonly policy: GrantPolicy;
 }
@@ -55,7 +57,8 @@ export const isVerifierOf = (codeVerifier: string, codeChallenge: string): boole
 /** Codes and tokens of one sandbox: what was issued, spent and revoked. */
 export type Grants = ReturnType<typeof createGrants>;
 
-export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
+export function createGrants({ nowMs: clock, seed, policy }: GrantsOptions) {
+  const nowMs = clock ?? (() => 0);
   const codes = new Map<string, CodeRequest & { grant: Grant; expiresMs: number }>();
   const usedCodes = new Map<string, string>();
   const spent = new Set<string>();
@@ -89,7 +92,20 @@ export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
     return { accessToken, lifetimeS, scopes: grant.scopes };
   }
 
+  const issue = (grant: Grant): Issued => ({
+    ...access(grant),
+    refreshToken: mint('refresh', grant),
+  });
+
   return {
+    /** Grants that are asked for by a device, while the user answers elsewhere. */
+    devices: createDevices({
+      nowMs: clock,
+      policy,
+      next,
+      issue: (grant) => issue({ ...grant, family: next('family') }),
+    }),
+
     issueCode(request: CodeRequest): string {
       const grant = { ...request.grant, family: next('family') };
       const code = `sandbox-code-${next('code')}`;
@@ -117,7 +133,7 @@ export function createGrants({ nowMs, seed, policy }: GrantsOptions) {
       if (nowMs() >= request.expiresMs) return invalidGrant('The code is too old.');
       const problem = problemWith(request);
       if (problem !== undefined) return invalidGrant(problem);
-      return { ...access(request.grant), refreshToken: mint('refresh', request.grant) };
+      return issue(request.grant);
     },
 
     /** RFC 6749 section 4.1.3 and RFC 7636 section 4.6. */

@@ -65,7 +65,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const {
     provider,
     faults: switches = [],
-    nowMs = () => 0,
+    nowMs,
     seed = '',
     redirectUris,
   } = Object(options) as SandboxOptions;

@@ -80,6 +80,8 @@ export interface Context {
   failures: number;
   /** The server asked to be left alone until then (monotonic). */
   pause: { readonly untilMs: number; readonly error: MortiseError } | null;
+  /** Called when nothing is under way any more. */
+  atRest: () => void;
   /** Ends what would save the tokens later. */
   stopSaving: () => void;
   signingOut: Promise<void> | null;

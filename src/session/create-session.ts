@@ -127,6 +127,7 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     identity: null,
     isUserChanged: false,
     hadLock: null,
+    atRest: () => {},
     stopSaving: () => {},
     signOuts: 0,
     leaving: null,

@@ -81,8 +81,11 @@ export function fromAnswer(
 export async function peek(
   context: Context,
 ): Promise<StoredSession | null | undefined | 'unreadable'> {
+  const { store, held } = context;
   try {
-    return await context.store.load();
+    const stored = await store.load();
+    // Somebody else may have set it aside, for all of us.
+    return !stored && held && (await store.isSetAside()) ? undefined : stored;
   } catch (error) {
     return isMortiseError(error) && error.code === 'store_damaged' ? undefined : 'unreadable';
   }

@@ -37,6 +37,7 @@ export async function renew(context: Context, isMet: () => boolean, scope?: stri
     scope,
     done: run(context, isMet, scope).finally(() => {
       context.renewing = null;
+      context.atRest();
       if (context.held?.unsaved) saveLater(context);
     }),
   };
@@ -62,7 +63,9 @@ async function run(
       try {
         const { held } = context;
         if (held?.unsaved) await keep(context, held);
-        if (!isSave && !isLate()) await renewInTurn(context, isMet, isLate, scope);
+        // A sibling that signed out or renewed meanwhile has the word.
+        const isSettled = isSave || (held && (!context.held || isMet()));
+        if (!isSettled && !isLate()) await renewInTurn(context, isMet, isLate, scope);
       } finally {
         context.hasLock = false;
       }
@@ -90,7 +93,7 @@ async function run(
 }
 
 /** Whoever uses the tokens first saves them, and if nobody does, this. */
-function saveLater(context: Context): void {
+export function saveLater(context: Context): void {
   const { host, inFlight } = context;
   const { clock } = host;
   if (inFlight.isClosed) return;

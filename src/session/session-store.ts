@@ -23,6 +23,8 @@ const STORE_PROBLEMS = /^(absent|locked|timeout|refused|reset|unwritable|full)$/
 export interface SessionStore {
   /** @throws {MortiseError} `store_damaged` once: what cannot be read is set aside under another key. */
   load(): Promise<StoredSession | null>;
+  /** Whether a damaged record was set aside, and nothing has taken its place: nobody has signed out then. */
+  isSetAside(): Promise<boolean>;
   /** Durable when it resolves. */
   save(session: StoredSession): Promise<void>;
   remove(): Promise<void>;
@@ -98,6 +100,7 @@ export function createSessionStore(
         await store.remove(key);
         throw new MortiseError('store_damaged', {});
       }),
+    isSetAside: () => inTurn(async () => typeof (await store.get(damagedKey)) === 'string'),
     save: (session) => inTurn(() => store.set(key, formatSession(session))),
     remove: () =>
       inTurn(async () => {
@@ -107,7 +110,9 @@ export function createSessionStore(
     removeIf: (revision) =>
       inTurn(async () => {
         const text = await store.get(key);
-        if (text !== null && parseSession(text)?.revision === revision) await store.remove(key);
+        if (text === null || parseSession(text)?.revision !== revision) return;
+        await store.remove(damagedKey);
+        await store.remove(key);
       }),
     removeAttempts: () => inTurn(() => store.remove(attemptsKey)),
     attempts: () => inTurn(async () => parseAttempts(await store.get(attemptsKey))),

@@ -13,7 +13,12 @@ export function signOut(context: Context): Promise<void> {
   if (!context.signingOut) {
     const narrowed = [...context.narrowed.values()];
     const forgotten = forget(context);
-    const over = forgotten.then(() => {}).finally(() => (context.signingOut = null));
+    const over = forgotten
+      .then(() => {})
+      .finally(() => {
+        context.signingOut = null;
+        context.atRest();
+      });
     context.signingOut = over;
     // The server is told afterwards: a sign-in need not wait for that.
     return forgotten.then(async (held) => {
