@@ -24,7 +24,7 @@ export async function listAccounts({
   const storeOf = (account: string) =>
     createSessionStore({ ...host, lock }, accountKey(provider, account), accountsKey(provider));
   const found: string[] = [];
-  for (const account of [DEFAULT_ACCOUNT, ...(await storeOf('').names())]) {
+  for (const account of new Set([DEFAULT_ACCOUNT, ...(await storeOf('').names())])) {
     const stored = await storeOf(account).load().catch(unlessDamaged);
     if (stored) found.push(account);
   }
@@ -36,12 +36,21 @@ function unlessDamaged(error: unknown): null {
   throw error;
 }
 
-/** Signs an account out, here and at the server, whether or not a session of it is open. */
+/**
+ * Signs an account out, here and at the server, whether or not a session of it is open.
+ *
+ * @throws {MortiseError} `store_unavailable`, when it is still there.
+ */
 export async function removeAccount<Api extends PlatformApi>(options: {
   readonly host: Host;
   readonly provider: Provider<Api>;
   readonly account: string;
 }): Promise<void> {
   const session = createSession(options);
+  let failure: unknown;
+  session.onChange(({ event, error }) => {
+    if (event === 'signOutCompleted') failure = error;
+  });
   await session.signOut().finally(session.close);
+  if (failure) throw failure;
 }

@@ -95,7 +95,7 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
       problem: 'a client secret cannot be kept in this host',
     });
   }
-  if (renewAheadMs !== undefined && !(renewAheadMs > 0)) {
+  if (renewAheadMs !== undefined && !(typeof renewAheadMs === 'number' && renewAheadMs > 0)) {
     throw misconfigured('renewAheadMs must be a number above 0');
   }
   const inFlight = createInFlight();

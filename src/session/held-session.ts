@@ -106,7 +106,13 @@ export function adopt(context: Context, stored: StoredSession | null): void {
 /** Compares who the tokens belong to with who signed in here. */
 export function recognise(context: Context, identity: string | null): void {
   context.identity ??= identity;
-  if (identity !== null) context.isUserChanged = identity !== context.identity;
+  if (identity !== null && identity !== context.identity) context.isUserChanged = true;
+}
+
+/** Who signs in next may be anybody. */
+export function forgetUser(context: Context): void {
+  context.identity = null;
+  context.isUserChanged = false;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { base64url } from '../oauth/base64url.js';
 import { accountNumber, type Context } from './context.js';
-import { keep, noticesOf, recognise, signedInState } from './held-session.js';
+import { noticesOf, peek, recognise, signedInState, wasReplaced } from './held-session.js';
+import { notice } from './notice.js';
 import { randomText } from '../oauth/pkce.js';
 
 /** How long noting the user waits for others to be done with the store. */
@@ -20,7 +21,7 @@ export function askIdentity(context: Context): (...who: readonly unknown[]) => v
     const digest = await context.host.crypto.sha256(bytes);
     const identity = base64url(digest).slice(0, 22);
     const { held } = context;
-    if (!held || accountNumber(context) !== account) return;
+    if (!held || accountNumber(context) !== account || context.inFlight.isClosed) return;
     const wasChanged = context.isUserChanged;
     recognise(context, identity);
     if (context.isUserChanged && !wasChanged) tell(context);
@@ -31,14 +32,21 @@ export function askIdentity(context: Context): (...who: readonly unknown[]) => v
 
 /** Keeps it with the tokens, so that the next process compares, too. */
 async function note(context: Context, identity: string): Promise<void> {
-  const { host, key, lock, renewing } = context;
-  // A renewal that is under way holds the lock, perhaps for long; the answer to the next question is noted.
-  if (renewing) return;
+  const { host, key, lock, store, generation } = context;
   await lock(key, LOCK_TIMEOUT_MS, async () => {
-    const { held, identity: known } = context;
-    if (!held || held.identity !== null || held.unsaved || known !== identity) return;
-    await keep(context, { ...held, identity, revision: randomText(host.crypto) });
+    const { held } = context;
+    // Whatever is under way saves tokens of its own; the answer to the next question is noted.
+    if (!held || held.identity !== null || held.unsaved || context.renewing) return;
+    const stored = await peek(context);
+    if (!stored || stored === 'unreadable' || wasReplaced(context, stored)) return;
+    if (context.held !== held) return;
+    const revision = randomText(host.crypto);
+    const next = { ...held, identity, revision, storedRevision: revision };
+    await store.save(next);
+    if (context.held === held && context.generation === generation) context.held = next;
   });
+  // What was found there instead is news.
+  await notice(context);
 }
 
 function tell(context: Context): void {

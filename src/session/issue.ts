@@ -1,7 +1,7 @@
 import type { MortiseError } from '../errors.js';
 import type { Fields } from '../oauth/provider.js';
 import type { Context } from './context.js';
-import { fromAnswer, signedInState } from './held-session.js';
+import { forgetUser, fromAnswer, signedInState } from './held-session.js';
 
 /** How long saving waits for a refresh of the former session to be out of the way. */
 const LOCK_TIMEOUT_MS = 5_000;
@@ -39,8 +39,7 @@ export async function issue(
   // From here on every answer to a request of the former session is late.
   context.generation += 1;
   context.held = { ...fresh, storedRevision: fresh.revision };
-  context.identity = null;
-  context.isUserChanged = false;
+  forgetUser(context);
   context.failures = 0;
   context.pause = null;
   context.narrowed.clear();

@@ -1,4 +1,5 @@
 import { MortiseError } from '../errors.js';
+import { randomText } from '../oauth/pkce.js';
 import type { Host } from '../ports/index.js';
 import type { Context } from './context.js';
 import { adopt, isForgotten, signedInState } from './held-session.js';
@@ -25,18 +26,23 @@ export async function moveFrom(
   const theirLock = createOwnLock(from.lock);
   const listKey = accountsKey(provider);
   const source = createSessionStore({ ...from, clock: host.clock, lock: theirLock }, key, listKey);
+  const { generation, signOuts } = context;
+  const isLeft = () => context.generation !== generation || context.signOuts !== signOuts;
   const move = async () => {
     const there = await source.load();
-    if (!there) return null;
-    const here = await store.load();
-    if (here && here.revision !== there.revision) return null;
+    const here = there && (await store.load());
+    // One that was moved before, but could not be removed there, is of one sign-in with ours.
+    const isOther = here && (!here.signInId || here.signInId !== there.signInId);
+    if (!there || isOther || here?.revision === there.revision || isLeft()) return null;
     await store.enlist(account);
-    if (!here) await store.save(there);
+    const isNewer = !here || there.receivedAtMs > here.receivedAtMs;
+    const moved = isNewer ? { ...there, revision: randomText(host.crypto) } : here;
+    if (isNewer) await store.save(moved);
     const saved = await store.load();
-    if (saved?.revision !== there.revision) throw new MortiseError('store_unavailable', {});
+    if (saved?.revision !== moved.revision) throw new MortiseError('store_unavailable', {});
     await source.removeIf(there.revision);
     await source.delist(account);
-    return saved;
+    return moved;
   };
   // One place under two names has one lock, which cannot be had twice.
   const isOnePlace = from.lock === host.lock || samePlace(from.store.place, host.store.place);
@@ -44,7 +50,7 @@ export async function moveFrom(
     isOnePlace ? move() : theirLock(key, LOCK_TIMEOUT_MS, move),
   );
   if (!moved) return false;
-  if (!context.held && !isForgotten(context, moved)) {
+  if (!context.held && !isForgotten(context, moved) && !isLeft()) {
     adopt(context, moved);
     if (context.held) machine.dispatch('sessionFound', signedInState(context, context.held));
   }

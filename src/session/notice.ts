@@ -86,6 +86,7 @@ export function watch(context: Context): void {
   const start = () => {
     const stop: unknown = host.store.watch?.(key, quietly(changed));
     if (typeof stop === 'function') inFlight.stops.add(quietly(stop as () => void));
+    return stop;
   };
   if (!inFlight.isClosed) quietly(start)();
 }

@@ -13,6 +13,7 @@ export function createOwnLock(lock: Lock, tell: (held: boolean) => void = () => 
         return (running = task(held));
       });
     } catch {
+      if (!running) tell(false);
       return running ?? task(false);
     }
   };

@@ -106,8 +106,12 @@ export const formatNames = (names: Iterable<string>): string =>
 
 export function parseNames(text: string | null | undefined): string[] {
   const { accounts } = parseObject(text ?? '');
-  return Array.isArray(accounts) ? accounts.filter((name) => typeof name === 'string') : [];
+  return Array.isArray(accounts) ? accounts.filter(isWellFormed) : [];
 }
+
+/** Half a letter names no account: it cannot be part of a key. */
+const isWellFormed = (name: unknown): name is string =>
+  typeof name === 'string' && !/\p{Surrogate}/u.test(name);
 
 function isAttempt(value: unknown): value is StoredAttempt {
   const { state, codeVerifier, redirectUri, startedAtMs, expiresAtMs } = (value ?? {}) as Record<

@@ -1,4 +1,5 @@
 import { accessToken } from './access-token.js';
+import { inBackground } from './background.js';
 import type { Context } from './context.js';
 import { remainingMs } from './held-session.js';
 
@@ -25,14 +26,16 @@ export function renewAhead(context: Context, aheadMs: number): void {
       return;
     const marginMs = Math.min(aheadMs, held.lifetimeMs / 2);
     const leftMs = remainingMs(held, clock) - marginMs;
-    const waitMs = state.name === 'degraded' ? state.retryAtMs - clock.nowMs() : leftMs;
+    const degradedMs = state.name === 'degraded' ? state.retryAtMs - clock.nowMs() : 0;
+    const pauseMs = (context.pause?.untilMs ?? 0) - clock.monotonicMs();
+    const waitMs = Math.max(leftMs, degradedMs, pauseMs);
     const renewNow = () => {
       if (machine.state.name !== 'signedIn' && machine.state.name !== 'degraded') return;
       if (remainingMs(held, clock) > marginMs || context.held !== held) return plan();
-      accessToken(context, { minValidityMs: marginMs }).catch(() => {});
+      accessToken(context, { minValidityMs: marginMs }).catch(plan);
     };
     const delayMs = Math.min(Math.max(waitMs, SHORTEST_MS), LOOK_AGAIN_MS);
-    stopTimer = (clock.inBackground ?? clock.after)(delayMs, renewNow);
+    stopTimer = inBackground(clock, delayMs, renewNow);
   };
   machine.onChange(plan);
   inFlight.stops.add(() => stopTimer());

@@ -1,4 +1,5 @@
 import { MortiseError } from '../errors.js';
+import { inBackground } from './background.js';
 import type { Context } from './context.js';
 import {
   SAVE_AGAIN_MS,
@@ -102,7 +103,7 @@ export function saveLater(context: Context): void {
     free();
     if (context.held?.unsaved) renew(context, () => true).catch(() => {});
   };
-  const stop = (clock.inBackground ?? clock.after)(SAVE_AGAIN_MS, save);
+  const stop = inBackground(clock, SAVE_AGAIN_MS, save);
   const free = () => {
     stop();
     inFlight.stops.delete(free);

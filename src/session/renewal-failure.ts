@@ -1,6 +1,6 @@
 import { MortiseError, isMortiseError, ourError } from '../errors.js';
 import type { Context } from './context.js';
-import { noticesOf, signedInState } from './held-session.js';
+import { forgetUser, noticesOf, signedInState } from './held-session.js';
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
@@ -59,6 +59,7 @@ export function leave(
 ): void {
   context.forgotten = context.held?.storedRevision ?? context.forgotten;
   context.held = null;
+  forgetUser(context);
   context.reason = reason;
   context.machine.dispatch(event, { name: 'signedOut', reason }, error);
 }

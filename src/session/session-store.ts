@@ -65,7 +65,7 @@ export function createSessionStore(
     alone(async () => {
       const names = new Set(parseNames(await store.get(listKey)));
       const before = names.size;
-      change(names);
+      await change(names);
       if (names.size === before) return;
       if (names.size === 0) await store.remove(listKey);
       else await store.set(listKey, formatNames(names));
@@ -120,7 +120,9 @@ export function createSessionStore(
       if (name !== DEFAULT_ACCOUNT) await changeList((names) => names.add(name));
     },
     async delist(name) {
-      if (name !== DEFAULT_ACCOUNT) await changeList((names) => names.delete(name));
+      if (name === DEFAULT_ACCOUNT) return;
+      // Unless somebody has signed in again, and put it there.
+      await changeList(async (names) => (await store.get(key)) ?? names.delete(name));
     },
     names: () => inTurn(async () => parseNames(await store.get(listKey))),
     addAttempt: (attempt) =>

@@ -1,6 +1,7 @@
 import { MortiseError, isMortiseError } from '../errors.js';
 import { within } from '../http/guard.js';
 import { EVERYTHING, type Context, type HeldSession } from './context.js';
+import { forgetUser } from './held-session.js';
 import { restore } from './restore.js';
 
 /**
@@ -43,19 +44,24 @@ async function forget(context: Context): Promise<HeldSession | null> {
   const { held } = context;
   context.generation += 1;
   context.held = null;
+  forgetUser(context);
   context.narrowed.clear();
   context.unobtainable.clear();
   context.attempt = null;
   context.forgotten = held?.storedRevision ?? context.forgotten;
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';
   attempt?.end(new MortiseError('sign_in_cancelled', {}));
-  const remove = () => Promise.allSettled([store.remove(), store.removeAttempts()]);
+  const remove = async () => {
+    const removals = await Promise.allSettled([store.remove(), store.removeAttempts()]);
+    // Before anybody can sign in again.
+    if (removals.every(({ status }) => status === 'fulfilled')) await store.delist(account);
+    return removals;
+  };
   context.stopSaving();
   // Our own renewal may hold the lock for long, but saves nothing any more.
   const removals = await (context.hasLock ? remove() : lock(key, LOCK_TIMEOUT_MS, remove));
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
   if (failure) context.forgotten ??= EVERYTHING;
-  else await store.delist(account);
   machine.dispatch(
     'signOutCompleted',
     { name: 'signedOut', reason: 'signedOut' },
