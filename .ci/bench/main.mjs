@@ -1,6 +1,7 @@
 // npm run bench: the numbers this library is held to, on the built package, all in one run.
 import { cpus } from 'node:os';
 import { coldImport } from './cold-import.mjs';
+import { locks } from './lock.mjs';
 import { sessions } from './sessions.mjs';
 import { sizes } from './sizes.mjs';
 
@@ -14,3 +15,4 @@ await sizes();
 console.log('- starting processes');
 await coldImport();
 await sessions();
+await locks();

@@ -59,6 +59,24 @@ export function describeLock(name: string, setup: () => Lock | Promise<Lock>): v
       expect(await lock('a', LONG_MS, async (held) => held)).toBe(true);
     });
 
+    test('settles as the task does without it, too', async () => {
+      const free = await hold('a');
+      const failure = new Error('mine');
+      expect(await lock('a', SHORT_MS, async () => 'given')).toBe('given');
+      await expect(lock('a', SHORT_MS, () => Promise.reject(failure))).rejects.toBe(failure);
+      await free();
+    });
+
+    test('serves all who wait, and one who asks again meanwhile', async () => {
+      const free = await hold('a');
+      const all = Array.from({ length: 50 }, () => lock('a', LONG_MS, async (held) => held));
+      const again = lock('a', LONG_MS, () => Promise.resolve()).then(() =>
+        lock('a', LONG_MS, async (held) => held),
+      );
+      await free();
+      expect(await Promise.all([...all, again])).toEqual(Array(51).fill(true));
+    });
+
     test('does not free the lock of another when a late task ends', async () => {
       const free = await hold('a');
       await lock('a', SHORT_MS, async () => {});
