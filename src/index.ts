@@ -16,6 +16,7 @@ export type {
   MortiseErrorOptions,
   OAuthRefusal,
   SignedOutReason,
+  StoreProblem,
 } from './errors.js';
 export type { ApiRequest, ApiResponse, Progress, QueryValue } from './api/request.js';
 export type {

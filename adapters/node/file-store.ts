@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
-import { MortiseError } from '../../src/errors.js';
+import { MortiseError, type StoreProblem } from '../../src/errors.js';
 import type { KeyValueStore } from '../../src/ports/index.js';
+import { createTurns } from '../web/turns.js';
 import {
   codeOf,
   flush,
@@ -16,22 +17,34 @@ import type { FileSystem } from './private-files.js';
 
 export interface FileStoreOptions {
   /**
-   * A folder for this plug-in alone, per user and per machine: below `%LOCALAPPDATA%` on Windows (not
-   * `%APPDATA%`, which roams to other machines), `~/Library/Application Support` on macOS,
-   * `$XDG_STATE_HOME` or `~/.local/state` elsewhere. Made when missing.
+   * A folder for this plug-in alone, per user and per machine, such as `defaultDirectory('acme-scan')`. Made
+   * when missing.
    */
   readonly directory: string;
 }
 
-const ADVICE: Readonly<Record<string, string>> = {
-  EACCES: 'Give your user the right to read and write there.',
-  EPERM: 'Give your user the right to read and write there.',
-  EBUSY: 'Another program holds the file: look at virus scanners and file synchronisation.',
-  EDQUOT: 'Your disk quota is used up.',
-  ELOOP: 'Remove the link in the place of the file.',
-  ENOSPC: 'Free some disk space.',
-  EROFS: 'Choose a folder that can be written.',
+type Advice = readonly [problem: StoreProblem, hint: string];
+
+const NOT_ALLOWED: Advice = ['unwritable', 'Give your user the right to read and write there.'];
+
+const ADVICE: Readonly<Record<string, Advice>> = {
+  EACCES: NOT_ALLOWED,
+  EPERM: NOT_ALLOWED,
+  EBUSY: [
+    'unwritable',
+    'Another program holds the file: look at virus scanners and file synchronisation.',
+  ],
+  EDQUOT: ['full', 'Your disk quota is used up.'],
+  ELOOP: ['unwritable', 'Remove the link in the place of the file.'],
+  ENOSPC: ['full', 'Free some disk space.'],
+  EROFS: ['unwritable', 'Choose a folder that can be written.'],
 };
+
+/** How often a watched file is looked at: in time for the two seconds a store has to tell of a change. */
+const WATCH_INTERVAL_MS = 1_000;
+
+/** Tells its place and its changes, as not every store does. */
+export type WatchedStore = KeyValueStore & Required<Pick<KeyValueStore, 'place' | 'watch'>>;
 
 /**
  * One file per key, in the clear, readable by this user only.
@@ -40,31 +53,30 @@ const ADVICE: Readonly<Record<string, string>> = {
  * refused. On Windows the access control list of the per-user folder is the protection: nothing is added to
  * it. Against other programs of the same user nothing here helps; a keyring may.
  */
-export function fileStore({ directory }: FileStoreOptions): KeyValueStore {
+export function fileStore({ directory }: FileStoreOptions): WatchedStore {
   return createFileStore(directory, () => import('node:fs/promises'));
 }
 
 /** {@link fileStore} on any file system; its test has one that misbehaves like Windows. */
-export function createFileStore(path: string, load: () => Promise<FileSystem>): KeyValueStore {
+export function createFileStore(path: string, load: () => Promise<FileSystem>): WatchedStore {
   if (!path)
     throw new MortiseError('configuration_error', { problem: 'fileStore needs a directory' });
   const directory = resolve(path);
-  const turns = new Map<string, Promise<void>>();
+  const turns = createTurns();
 
   /** One operation on a key after another, so that the last value set is the value kept. */
-  function inTurn<T>(key: string, task: (fs: FileSystem, file: string) => Promise<T>): Promise<T> {
-    const run = async () => task(await load(), join(directory, await fileNameOf(key)));
-    const turn = (turns.get(key) ?? Promise.resolve()).then(run).catch((error: unknown) => {
-      throw error instanceof MortiseError ? error : unavailable(directory, error);
+  const inTurn = <T>(key: string, task: (fs: FileSystem, file: string) => Promise<T>): Promise<T> =>
+    turns(key, async () => {
+      try {
+        return await task(await load(), join(directory, await fileNameOf(key)));
+      } catch (error) {
+        throw error instanceof MortiseError ? error : unavailable(directory, error);
+      }
     });
-    const settled = turn.then(ignore, ignore).then(() => {
-      if (turns.get(key) === settled) turns.delete(key);
-    });
-    turns.set(key, settled);
-    return turn;
-  }
 
   return {
+    name: 'file',
+    place: process.platform === 'win32' ? directory.toLowerCase() : directory,
     get: (key) =>
       inTurn(key, async (fs, file) => {
         if (!(await isPrivate(fs, directory))) return null;
@@ -98,6 +110,33 @@ export function createFileStore(path: string, load: () => Promise<FileSystem>): 
         await removeStale(fs, directory);
         await flush(fs, directory);
       }),
+    watch(key, changed) {
+      let isOver = false;
+      let stop = ignore;
+      const start = async () => {
+        const [{ watchFile, unwatchFile }, fs, name] = await Promise.all([
+          import('node:fs'),
+          load(),
+          fileNameOf(key),
+        ]);
+        if (isOver) return;
+        const file = join(directory, name);
+        const tell = () => {
+          if (!isOver) changed();
+        };
+        // Asks again and again instead of being told, which a network drive would not do.
+        watchFile(file, { persistent: false, interval: WATCH_INTERVAL_MS }, tell);
+        stop = () => unwatchFile(file, tell);
+        // What has changed before the first look at it.
+        await fs.stat(file).catch(ignore);
+        tell();
+      };
+      start().catch(ignore);
+      return () => {
+        isOver = true;
+        stop();
+      };
+    },
   };
 }
 
@@ -124,6 +163,7 @@ function ignore(): void {}
 
 function unavailable(directory: string, error: unknown): MortiseError {
   const code = codeOf(error);
-  const hint = `The folder ${directory} cannot be used (${code}). ${ADVICE[code] ?? 'Choose another.'}`;
-  return new MortiseError('store_unavailable', {}, { hint });
+  const [problem, advice] = ADVICE[code] ?? [null, 'Choose another.'];
+  const hint = `The folder ${directory} cannot be used (${code}). ${advice}`;
+  return new MortiseError('store_unavailable', problem ? { problem } : {}, { hint });
 }

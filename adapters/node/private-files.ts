@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { MortiseError } from '../../src/errors.js';
+import { MortiseError, type StoreProblem } from '../../src/errors.js';
 
 export type FileSystem = typeof import('node:fs/promises');
 
@@ -20,7 +20,7 @@ export async function isPrivate(fs: FileSystem, directory: string): Promise<bool
   const found = await fs.lstat(directory).catch(unlessAbsent);
   if (!found) return false;
   const refuse = (problem: string) =>
-    refused(`The folder ${directory} ${problem}. Choose another.`);
+    refused(`The folder ${directory} ${problem}. Choose another.`, 'unwritable');
   if (found.isSymbolicLink()) throw refuse('is a link');
   if (!found.isDirectory()) throw refuse('is not a folder');
   const user = process.geteuid?.();
@@ -109,8 +109,9 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' && /^E[A-Z0-9_]+$/.test(code) ? code : 'unknown';
 }
 
-export function refused(hint: string): MortiseError {
-  return new MortiseError('store_unavailable', {}, { hint, retryable: false });
+export function refused(hint: string, problem?: StoreProblem): MortiseError {
+  const details = problem ? { problem } : {};
+  return new MortiseError('store_unavailable', details, { hint, retryable: false });
 }
 
 function unlessAbsent(error: unknown): null {

@@ -6,6 +6,12 @@ export interface PasteUserAgentOptions {
 }
 
 /**
+ * On most systems only the system itself can listen there, and it does not. Not one of the ports that browsers
+ * refuse, such as 1: Firefox then stays on the consent page, and there is no address to copy.
+ */
+const NOBODYS_PORT = 4;
+
+/**
  * The last resort, which always works: nothing listens for the redirect, and the user pastes the address the
  * browser ended on, or the code in it, for `completeSignIn`.
  */
@@ -15,17 +21,19 @@ export function pasteUserAgent({ openBrowser }: PasteUserAgentOptions = {}): Red
       redirectUri: nobodysUri(redirect),
       answerBy: 'paste',
       async navigate(url) {
-        // Who cannot open it here opens it elsewhere.
-        await openBrowser?.(url).catch(() => {});
+        try {
+          await openBrowser?.(url);
+        } catch {
+          // Who cannot open it here opens it elsewhere.
+        }
       },
       async close() {},
     }),
   };
 }
 
-/** Port 1 belongs to the system, so that no program of another user can be there to take the code. */
 function nobodysUri(redirect: RedirectRule): string {
   if (!('loopback' in redirect)) return redirect[0] ?? '';
   const { loopback, path, ports } = redirect;
-  return `http://${loopback}:${ports === 'any' ? 1 : (ports[0] ?? 1)}${path}`;
+  return `http://${loopback}:${ports === 'any' ? NOBODYS_PORT : (ports[0] ?? NOBODYS_PORT)}${path}`;
 }

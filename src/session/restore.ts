@@ -1,4 +1,5 @@
 import { isMortiseError } from '../errors.js';
+import { isReset } from './session-store.js';
 import type { Context } from './context.js';
 import { fromStore, isForgotten, recognise, signedInState } from './held-session.js';
 
@@ -27,7 +28,8 @@ async function load(context: Context): Promise<void> {
     } else machine.dispatch('sessionAbsent', { name: 'signedOut', reason: context.reason });
   } catch (error) {
     if (!isMortiseError(error)) throw error;
-    if (error.code === 'store_damaged') {
+    // Nobody will ever read it again, either way.
+    if (error.code === 'store_damaged' || isReset(error)) {
       if (context.generation !== generation) return;
       context.reason = 'damaged';
       machine.dispatch('sessionAbsent', { name: 'signedOut', reason: 'damaged' }, error);

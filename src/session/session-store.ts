@@ -61,9 +61,18 @@ export function createSessionStore(
   // What is read, changed and written back is not to be changed by another process meanwhile.
   const alone = <T>(task: () => Promise<T>, name = attemptsKey): Promise<T> =>
     lock(name, LOCK_TIMEOUT_MS, () => inTurn(task));
+  /** What the keychain can open no more is replaced by what is written next. */
+  const readOrReset = async (name: string): Promise<string | null> => {
+    try {
+      return await store.get(name);
+    } catch (error) {
+      if (isReset(error)) return null;
+      throw error;
+    }
+  };
   const changeList = (change: (names: Set<string>) => unknown): Promise<void> =>
     alone(async () => {
-      const names = new Set(parseNames(await store.get(listKey)));
+      const names = new Set(parseNames(await readOrReset(listKey)));
       const before = names.size;
       await change(names);
       if (names.size === before) return;
@@ -115,7 +124,7 @@ export function createSessionStore(
         await store.remove(key);
       }),
     removeAttempts: () => inTurn(() => store.remove(attemptsKey)),
-    attempts: () => inTurn(async () => parseAttempts(await store.get(attemptsKey))),
+    attempts: () => inTurn(async () => parseAttempts(await readOrReset(attemptsKey))),
     async enlist(name) {
       if (name !== DEFAULT_ACCOUNT) await changeList((names) => names.add(name));
     },
@@ -124,15 +133,15 @@ export function createSessionStore(
       // Unless somebody has signed in again, and put it there.
       await changeList(async (names) => (await store.get(key)) ?? names.delete(name));
     },
-    names: () => inTurn(async () => parseNames(await store.get(listKey))),
+    names: () => inTurn(async () => parseNames(await readOrReset(listKey))),
     addAttempt: (attempt) =>
       alone(async () => {
-        const attempts = parseAttempts(await store.get(attemptsKey));
+        const attempts = parseAttempts(await readOrReset(attemptsKey));
         await store.set(attemptsKey, formatAttempts(attempts, attempt, clock.nowMs()));
       }),
     takeAttempt: (state) =>
       alone(async () => {
-        const attempts = parseAttempts(await store.get(attemptsKey));
+        const attempts = parseAttempts(await readOrReset(attemptsKey));
         const taken = attempts.find((attempt) => attempt.state === state);
         if (!taken) return false;
         const left = attempts.filter((attempt) => attempt !== taken);
@@ -142,3 +151,7 @@ export function createSessionStore(
       }),
   };
 }
+
+/** Whether the key that a record was sealed with is gone for good. */
+export const isReset = (error: unknown): boolean =>
+  isMortiseError(error) && error.code === 'store_unavailable' && error.details.problem === 'reset';

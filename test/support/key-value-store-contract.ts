@@ -1,9 +1,16 @@
 import type { KeyValueStore } from '../../src/ports/index.js';
 
-/** What every store must do. `setup` gives an empty one each time. */
+/** How soon a change must be told, and a little more for a busy machine. */
+const TOLD_WITHIN_MS = 2_000 + 1_000;
+
+/**
+ * What every store must do. `setup` gives an empty one each time; `another` the same one as another process
+ * has it, for a store that tells of changes.
+ */
 export function describeKeyValueStore(
   name: string,
   setup: () => KeyValueStore | Promise<KeyValueStore>,
+  another?: (store: KeyValueStore) => KeyValueStore,
 ): void {
   describe(`${name}: a key-value store`, () => {
     let store: KeyValueStore;
@@ -62,6 +69,42 @@ export function describeKeyValueStore(
       await Promise.all(sets);
       expect(await read).toBe('value 19');
       expect(await store.get('a')).toBe('value 19');
+    });
+
+    test('has a name to show, and says where it is', () => {
+      expect(store.name ?? 'unnamed').toMatch(/^[a-z ]*$/i);
+      expect([null, undefined, String(store.place)]).toContain(store.place);
+    });
+
+    if (!another) return;
+
+    test('tells of what another process does in time, until it is told not to', async () => {
+      await store.set('a', 'one');
+      const told = { first: 0, second: 0 };
+      const watch = (who: keyof typeof told) => store.watch?.('a', () => (told[who] += 1));
+      const inTime = async (isSo: () => boolean) => {
+        const startMs = performance.now();
+        while (!isSo() && performance.now() - startMs < TOLD_WITHIN_MS) {
+          await new Promise((done) => setTimeout(done, 20));
+        }
+        expect(isSo()).toBe(true);
+      };
+      const [endFirst, endSecond] = [watch('first'), watch('second')];
+      const other = another(store);
+      // The first change comes at once: perhaps before a first look was taken.
+      for (const value of ['two', null, 'three']) {
+        const { first, second } = told;
+        await (value === null ? other.remove('a') : other.set('a', value));
+        await inTime(() => told.first > first && told.second > second);
+        expect(await store.get('a')).toBe(value);
+      }
+      endFirst?.();
+      endFirst?.();
+      const { first, second } = told;
+      await other.set('a', 'four');
+      await inTime(() => told.second > second);
+      expect(told.first).toBe(first);
+      endSecond?.();
     });
   });
 }

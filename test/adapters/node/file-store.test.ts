@@ -1,10 +1,11 @@
 import { fork } from 'node:child_process';
+import { unwatchFile, watchFile } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
-import { transformFile } from '@swc/core';
+import { basename, dirname, join } from 'node:path';
 import { createFileStore, fileStore } from '../../../adapters/node/file-store.js';
 import { describeKeyValueStore } from '../../support/key-value-store-contract.js';
+import { compileInto } from '../../support/keyring-process.js';
 
 let root: string;
 let directory: string;
@@ -25,7 +26,11 @@ const failing = (code: string) => async () => {
 const storeOn = (changes: object) =>
   createFileStore(directory, async () => ({ ...fs, ...changes }) as typeof fs);
 
-describeKeyValueStore('fileStore', () => fileStore({ directory }));
+describeKeyValueStore(
+  'fileStore',
+  () => fileStore({ directory }),
+  () => fileStore({ directory }),
+);
 
 describe('fileStore: names', () => {
   test('hold on every file system, Windows included', async () => {
@@ -55,6 +60,20 @@ describe('fileStore: names', () => {
       process.chdir(before);
     }
     expect(await files()).toHaveLength(1);
+  });
+
+  test('case 196: the place is the folder, in one case where cases do not tell folders apart', () => {
+    const { platform } = process;
+    const placeOn = (value: string) => {
+      Object.defineProperty(process, 'platform', { value });
+      return fileStore({ directory: join(root, 'Plug-In', '.') }).place;
+    };
+    try {
+      expect(placeOn('linux')).toBe(join(root, 'Plug-In'));
+      expect(placeOn('win32')).toBe(join(root, 'Plug-In').toLowerCase());
+    } finally {
+      Object.defineProperty(process, 'platform', { value: platform });
+    }
   });
 
   test('reading and removing make no folder', async () => {
@@ -199,9 +218,17 @@ describe('fileStore: damage', () => {
 });
 
 describe('fileStore: failures', () => {
-  test.each(['EACCES', 'ENOSPC', 'EROFS', 'EDQUOT', 'EIO', 'EMFILE'])(
-    'a failed save (%s) names the code, keeps the old value, leaves nothing',
-    async (code) => {
+  // prettier-ignore
+  test.each([
+    ['EACCES', { problem: 'unwritable' }],
+    ['EROFS',  { problem: 'unwritable' }],
+    ['ENOSPC', { problem: 'full' }],
+    ['EDQUOT', { problem: 'full' }],
+    ['EIO',    {}],
+    ['EMFILE', {}],
+  ])(
+    'case 125: a failed save (%s) names the code, keeps the old value, leaves nothing',
+    async (code, details) => {
       await fileStore({ directory }).set('a', 'one');
       const open = async (path: string, ...rest: [string, number]) => {
         const handle = await fs.open(path, ...rest);
@@ -215,6 +242,7 @@ describe('fileStore: failures', () => {
         code: 'store_unavailable',
         hint: expect.stringContaining(`(${code})`),
       });
+      expect(error).toHaveProperty('details', details);
       expect(error).not.toHaveProperty('cause');
       expect(JSON.stringify([error, String(error)])).not.toContain('secret-value');
       expect(await files()).toHaveLength(1);
@@ -304,17 +332,53 @@ describe('fileStore: failures', () => {
   });
 });
 
-describe('fileStore: a process that is killed', () => {
-  /** The store as plain JavaScript, for a child process: Node 20 runs no TypeScript. */
-  async function writeSaver(): Promise<string> {
-    const sources = ['adapters/node/file-store', 'adapters/node/private-files', 'src/errors'];
-    for (const source of sources) {
-      const { code } = await transformFile(resolve(`${source}.ts`), {
-        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+describe('fileStore: watching', () => {
+  test('keeps no process alive, and what has ended is told no more', async () => {
+    await compileInto(join(root, 'js'), 'adapters/node/file-store.ts');
+    await fs.writeFile(join(root, 'js', 'package.json'), '{"type":"module"}');
+    const watcher = join(root, 'js', 'watcher.js');
+    const code = `
+      import { fileStore } from './adapters/node/file-store.js';
+      const store = fileStore({ directory: process.argv[2] });
+      store.watch('never ended', () => {});
+      store.watch('ended at once', () => process.exit(1))();
+      await store.set('a', 'one');`;
+    await fs.writeFile(watcher, code);
+    const child = fork(watcher, [directory]);
+    const tooLong = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    expect(await new Promise((done) => child.once('exit', done))).toBe(0);
+    clearTimeout(tooLong);
+  });
+
+  test('leaves the watchers of others alone', async () => {
+    await fileStore({ directory }).set('a', 'one');
+    const file = await onlyFile();
+    const own = jest.fn();
+    watchFile(file, { persistent: false, interval: 50 }, own);
+    try {
+      const told = await new Promise<() => void>((done) => {
+        const end = fileStore({ directory }).watch('a', () => done(() => end()));
       });
-      await fs.mkdir(join(root, 'js', dirname(source)), { recursive: true });
-      await fs.writeFile(join(root, 'js', `${source}.js`), code);
+      told();
+      await fs.writeFile(file, 'changed');
+      await new Promise((done) => setTimeout(done, 500));
+      expect(own).toHaveBeenCalled();
+    } finally {
+      unwatchFile(file, own);
     }
+  });
+
+  test('a file system that cannot be looked at is no failure of the watcher', async () => {
+    const end = storeOn({ stat: failing('EIO') }).watch('a', () => {});
+    await new Promise((done) => setTimeout(done, 50));
+    end();
+    end();
+  });
+});
+
+describe('fileStore: a process that is killed', () => {
+  async function writeSaver(): Promise<string> {
+    await compileInto(join(root, 'js'), 'adapters/node/file-store.ts');
     await fs.writeFile(join(root, 'js', 'package.json'), '{"type":"module"}');
     const saver = join(root, 'js', 'saver.js');
     const code = `
