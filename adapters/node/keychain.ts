@@ -24,8 +24,7 @@ const HINTS: Readonly<Record<KeychainProblem, string>> = {
   locked: 'Unlock your keychain, then try again.',
   timeout: 'Look for a window of your keychain and unlock it, then try again.',
   refused: 'Allow this program in the settings of your keychain.',
-  reset:
-    'Your keychain was reset and this account cannot be read any more: sign out, then sign in again.',
+  reset: 'Your keychain was reset and this account cannot be read any more: sign in again.',
 };
 
 /** Not quoted: what a keychain says may hold what it was given. */
