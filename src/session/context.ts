@@ -11,6 +11,9 @@ import type { TokenEndpoint } from './token-endpoint.js';
 export interface HeldSession extends StoredSession {
   /** When they arrived by the clock that nobody sets; `null` for those read from the store. */
   readonly receivedMonotonicMs: number | null;
+  /** When the store was seen to hold them, or they were given to us, by both clocks. */
+  readonly seenAtMs: number;
+  readonly seenMonotonicMs: number;
   /** What the store held when we last looked: a save compares with it before it replaces. */
   readonly storedRevision: string | null;
   /** Set while the store does not have them: why, and when to try to save them again (monotonic). */
@@ -47,6 +50,9 @@ export interface Attempt {
 export const accountNumber = ({ generation, foreignSignIns }: Context): number =>
   generation + foreignSignIns;
 
+/** In place of the revision of a record that was damaged: whatever is there later is another. */
+export const DAMAGED = '!';
+
 /** In place of a revision that could not be read. */
 export const EVERYTHING = '*';
 
@@ -76,6 +82,8 @@ export interface Context {
   readonly unobtainable: Map<string, MortiseError>;
   /** Our own renewal holds the lock, rather than waiting for it. */
   hasLock: boolean;
+  /** A sign-out that removes under that lock: it is given back after both. */
+  removing: Promise<unknown>;
   /** Failed refreshes in a row. */
   failures: number;
   /** The server asked to be left alone until then (monotonic). */

@@ -121,6 +121,7 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     narrowed: new Map(),
     unobtainable: new Map(),
     hasLock: false,
+    removing: Promise.resolve(),
     signingOut: null,
     forgotten: null,
     foreignSignIns: 0,

@@ -44,12 +44,30 @@ export const noticesOf = ({ isUserChanged }: Context, held: HeldSession): Notice
   ...(isUserChanged && { userChanged: true }),
 });
 
-export const fromStore = (stored: StoredSession): HeldSession => ({
-  ...stored,
-  receivedMonotonicMs: null,
-  storedRevision: stored.revision,
-  unsaved: null,
-});
+/**
+ * A record of the store. Its writer's clock may differ from ours: a time that cannot be, since another record
+ * was there when we last looked, is taken for that moment.
+ */
+export function fromStore(
+  stored: StoredSession,
+  clock: Clock,
+  before: HeldSession | null = null,
+): HeldSession {
+  const seenAtMs = clock.nowMs();
+  const seenMonotonicMs = clock.monotonicMs();
+  const { revision: storedRevision, receivedAtMs } = stored;
+  const seen = { ...stored, storedRevision, unsaved: null, seenAtMs, seenMonotonicMs };
+  if (!before) return { ...seen, receivedMonotonicMs: null };
+  const statedMs = seenAtMs - receivedAtMs;
+  const unseenMs = Math.max(seenAtMs - before.seenAtMs, seenMonotonicMs - before.seenMonotonicMs);
+  const canBe = statedMs >= -CLOCK_TOLERANCE_MS && statedMs <= unseenMs + CLOCK_TOLERANCE_MS;
+  if (canBe) return { ...seen, receivedMonotonicMs: null };
+  return {
+    ...seen,
+    receivedAtMs: seenAtMs - unseenMs,
+    receivedMonotonicMs: seenMonotonicMs - unseenMs,
+  };
+}
 
 /** What was just issued, with what a refresh answer may leave out taken from before. */
 export function fromAnswer(
@@ -58,17 +76,21 @@ export function fromAnswer(
   before: HeldSession | null,
 ): HeldSession {
   const { clock, crypto } = context.host;
+  const receivedAtMs = clock.nowMs();
+  const receivedMonotonicMs = clock.monotonicMs();
   return {
     accessToken: issued.accessToken,
     refreshToken: issued.refreshToken ?? before?.refreshToken ?? null,
     lifetimeMs: issued.lifetimeMs,
     scopes: issued.scopes ?? before?.scopes ?? context.provider.scopes,
     carried: issued.carried,
-    receivedAtMs: clock.nowMs(),
+    receivedAtMs,
     revision: randomText(crypto),
     signInId: before?.signInId ?? randomText(crypto),
     identity: before?.identity ?? null,
-    receivedMonotonicMs: clock.monotonicMs(),
+    receivedMonotonicMs,
+    seenAtMs: receivedAtMs,
+    seenMonotonicMs: receivedMonotonicMs,
     storedRevision: before?.storedRevision ?? null,
     unsaved: null,
   };
@@ -99,7 +121,7 @@ export const isForgotten = ({ forgotten }: Context, { revision }: StoredSession)
 export function adopt(context: Context, stored: StoredSession | null): void {
   const { held } = context;
   if (stored?.signInId !== held?.signInId) context.foreignSignIns += 1;
-  context.held = stored && fromStore(stored);
+  context.held = stored && fromStore(stored, context.host.clock, held);
   if (stored) recognise(context, stored.identity);
 }
 

@@ -1,6 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { quietly } from '../http/quietly.js';
-import type { Context } from './context.js';
+import { DAMAGED, type Context } from './context.js';
 import {
   SAVE_AGAIN_MS,
   adopt,
@@ -57,7 +57,7 @@ function mend(context: Context): void {
   if (!held) return;
   const error = new MortiseError('store_damaged', {});
   const unsaved = { error, againAtMs: host.clock.monotonicMs() + SAVE_AGAIN_MS };
-  context.held = { ...held, storedRevision: null, unsaved };
+  context.held = { ...held, storedRevision: DAMAGED, unsaved };
   machine.amend(signedInState(context, context.held));
   saveLater(context);
 }

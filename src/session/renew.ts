@@ -58,16 +58,20 @@ async function run(
   const shown = context.held ? 'refreshing' : 'exchanging';
   if (!context.held) machine.dispatch('tokensRequested', { name: 'exchanging' });
   else if (!isSave) machine.dispatch('refreshDue', { name: 'refreshing' });
+  const sinceMs = host.clock.monotonicMs();
   try {
-    await context.lock(context.key, LOCK_TIMEOUT_MS, async () => {
+    await context.lock(context.key, LOCK_TIMEOUT_MS, async (held) => {
+      // Somebody has it still, and perhaps the tokens that the server gave last.
+      const isContended = !held && host.clock.monotonicMs() - sinceMs >= LOCK_TIMEOUT_MS;
       context.hasLock = true;
       try {
         const { held } = context;
         if (held?.unsaved) await keep(context, held);
         // A sibling that signed out or renewed meanwhile has the word.
         const isSettled = isSave || (held && (!context.held || isMet()));
-        if (!isSettled && !isLate()) await renewInTurn(context, isMet, isLate, scope);
+        if (!isSettled && !isLate()) await renewInTurn(context, isMet, isLate, scope, isContended);
       } finally {
+        await context.removing;
         context.hasLock = false;
       }
     });
@@ -129,6 +133,7 @@ async function renewInTurn(
   isMet: () => boolean,
   isLate: () => boolean,
   scope: string | undefined,
+  isContended: boolean,
 ): Promise<void> {
   if (await adoptNewer(context, isLate)) {
     if (!context.held || isMet()) return;
@@ -140,6 +145,10 @@ async function renewInTurn(
     if (!isRejection(error) || isLate()) throw error;
     // Perhaps a sibling spent this refresh token first, and has stored the next one.
     if (!(await adoptNewer(context, isLate))) {
+      // Its refusal says nothing, then: not yet.
+      if (isContended) {
+        throw new MortiseError('timeout', { host: 'another process', timeoutMs: LOCK_TIMEOUT_MS });
+      }
       const revision = context.held?.storedRevision;
       if (revision && !isLate()) await context.store.removeIf(revision).catch(() => {});
       throw error;

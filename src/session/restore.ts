@@ -21,7 +21,7 @@ async function load(context: Context): Promise<void> {
     const stored = found && !isForgotten(context, found) ? found : null;
     // Signed in or out meanwhile: what was in the store before is history.
     if (context.generation !== generation) return;
-    context.held = stored && fromStore(stored);
+    context.held = stored && fromStore(stored, context.host.clock);
     if (context.held) {
       recognise(context, context.held.identity);
       machine.dispatch('sessionFound', signedInState(context, context.held));

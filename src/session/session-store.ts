@@ -23,6 +23,8 @@ const STORE_PROBLEMS = /^(absent|locked|timeout|refused|reset|unwritable|full)$/
 export interface SessionStore {
   /** @throws {MortiseError} `store_damaged` once: what cannot be read is set aside under another key. */
   load(): Promise<StoredSession | null>;
+  /** What is there, without a turn and without a trace: for who cannot wait for those before. */
+  glance(): Promise<StoredSession | null>;
   /** Whether a damaged record was set aside, and nothing has taken its place: nobody has signed out then. */
   isSetAside(): Promise<boolean>;
   /** Durable when it resolves. */
@@ -109,6 +111,7 @@ export function createSessionStore(
         await store.remove(key);
         throw new MortiseError('store_damaged', {});
       }),
+    glance: () => limited(async () => parseSession((await store.get(key)) ?? '')),
     isSetAside: () => inTurn(async () => typeof (await store.get(damagedKey)) === 'string'),
     save: (session) => inTurn(() => store.set(key, formatSession(session))),
     remove: () =>

@@ -1,7 +1,8 @@
 import { MortiseError, isMortiseError } from '../errors.js';
 import { within } from '../http/guard.js';
-import { EVERYTHING, type Context, type HeldSession } from './context.js';
+import { EVERYTHING, type Context } from './context.js';
 import { forgetUser } from './held-session.js';
+import type { StoredSession } from './record.js';
 import { restore } from './restore.js';
 
 /**
@@ -22,10 +23,9 @@ export function signOut(context: Context): Promise<void> {
       });
     context.signingOut = over;
     // The server is told afterwards: a sign-in need not wait for that.
-    return forgotten.then(async (held) => {
-      if (!held) return;
+    return forgotten.then(async (tokens) => {
       const { endpoint } = context;
-      await endpoint.revoke(held);
+      for (const each of tokens) await endpoint.revoke(each);
       // Not every server ends them with the refresh token they came from.
       const rest = narrowed.map(({ accessToken }) => ({ accessToken, refreshToken: null }));
       await Promise.all(rest.map(endpoint.revoke));
@@ -37,7 +37,8 @@ export function signOut(context: Context): Promise<void> {
 /** How long removing waits for another process that may be about to save. */
 const LOCK_TIMEOUT_MS = 5_000;
 
-async function forget(context: Context): Promise<HeldSession | null> {
+/** @returns What is to be revoked, the newest first. */
+async function forget(context: Context): Promise<StoredSession[]> {
   const { machine, store, host, key, account, attempt, lock } = context;
   // Only to have something to revoke; a store that cannot be read does not stop a sign-out.
   await within(host.clock, restore(context));
@@ -51,7 +52,14 @@ async function forget(context: Context): Promise<HeldSession | null> {
   context.forgotten = held?.storedRevision ?? context.forgotten;
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';
   attempt?.end(new MortiseError('sign_in_cancelled', {}));
+  const newer: StoredSession[] = [];
   const remove = async () => {
+    // What a sibling has renewed since is what the server would take.
+    const look = async () => {
+      const stored = await store.glance();
+      if (stored && stored.revision !== held?.storedRevision) newer.push(stored);
+    };
+    await within(host.clock, look());
     const removals = await Promise.allSettled([store.remove(), store.removeAttempts()]);
     // Before anybody can sign in again.
     if (removals.every(({ status }) => status === 'fulfilled')) await store.delist(account);
@@ -59,7 +67,9 @@ async function forget(context: Context): Promise<HeldSession | null> {
   };
   context.stopSaving();
   // Our own renewal may hold the lock for long, but saves nothing any more.
-  const removals = await (context.hasLock ? remove() : lock(key, LOCK_TIMEOUT_MS, remove));
+  const removing = context.hasLock ? remove() : lock(key, LOCK_TIMEOUT_MS, remove);
+  if (context.hasLock) context.removing = removing;
+  const removals = await removing;
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
   if (failure) context.forgotten ??= EVERYTHING;
   machine.dispatch(
@@ -67,5 +77,5 @@ async function forget(context: Context): Promise<HeldSession | null> {
     { name: 'signedOut', reason: 'signedOut' },
     isMortiseError(failure) ? failure : undefined,
   );
-  return held;
+  return held ? [...newer, held] : newer;
 }

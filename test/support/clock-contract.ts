@@ -21,12 +21,24 @@ export function describeClock(name: string, setup: () => ClockUnderTest): void {
       expect(clock.nowMs() - wall).toBeGreaterThanOrEqual(20 - TOLERANCE_MS);
       expect(clock.monotonicMs() - before).toBeGreaterThanOrEqual(20 - TOLERANCE_MS);
     });
+  });
+
+  // A clock that has no `inBackground` has one way to be called back.
+  describe.each(['after', 'inBackground'] as const)(`${name}: %s`, (way) => {
+    function setUp() {
+      const { clock, pass } = setup();
+      const after: Clock['after'] = (delayMs, callback) =>
+        way === 'inBackground' && clock.inBackground
+          ? clock.inBackground(delayMs, callback)
+          : clock.after(delayMs, callback);
+      return { clock, pass, after };
+    }
 
     test('calls back once, when it is time', async () => {
-      const { clock, pass } = setup();
+      const { clock, pass, after } = setUp();
       const start = clock.monotonicMs();
       const calls: number[] = [];
-      clock.after(30, () => calls.push(clock.monotonicMs() - start));
+      after(30, () => calls.push(clock.monotonicMs() - start));
       await pass(5);
       expect(calls).toEqual([]);
       await pass(80);
@@ -34,20 +46,20 @@ export function describeClock(name: string, setup: () => ClockUnderTest): void {
       expect(calls[0]).toBeGreaterThanOrEqual(30 - TOLERANCE_MS);
     });
 
-    test('never calls back before `after` has returned, not for 0 either', async () => {
-      const { clock, pass } = setup();
+    test('never calls back before it has returned, not for 0 either', async () => {
+      const { pass, after } = setUp();
       let called = false;
-      clock.after(0, () => (called = true));
+      after(0, () => (called = true));
       expect(called).toBe(false);
       await pass(20);
       expect(called).toBe(true);
     });
 
     test('takes delays of any size', async () => {
-      const { clock, pass } = setup();
+      const { pass, after } = setUp();
       const called: number[] = [];
       const cancels = [2 ** 31, 2 ** 32 + 1, 1e15, Infinity].map((delayMs) =>
-        clock.after(delayMs, () => called.push(delayMs)),
+        after(delayMs, () => called.push(delayMs)),
       );
       await pass(20);
       for (const cancel of cancels) cancel();
@@ -55,10 +67,10 @@ export function describeClock(name: string, setup: () => ClockUnderTest): void {
     });
 
     test('forgets what was cancelled, in time or too late', async () => {
-      const { clock, pass } = setup();
+      const { pass, after } = setUp();
       let calls = 0;
-      const cancelled = clock.after(10, () => (calls += 1));
-      const late = clock.after(10, () => (calls += 10));
+      const cancelled = after(10, () => (calls += 1));
+      const late = after(10, () => (calls += 10));
       cancelled();
       cancelled();
       await pass(40);

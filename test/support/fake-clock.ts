@@ -2,12 +2,16 @@ import type { Clock } from '../../src/ports/index.js';
 
 /** A clock that stands still until a test turns it. */
 export interface FakeClock extends Clock {
+  /** Kept apart from what `after` left, for it may be left over when a process ends. */
+  inBackground(delayMs: number, callback: () => void): () => void;
   /** Lets time pass: both clocks go on, and what falls due is called, in order, promises settling in between. */
   advance(ms: number): Promise<void>;
   /** Sets the wall clock, as a user or a time server would: no timer notices. */
   setWall(nowMs: number): void;
-  /** Timers not yet called or cancelled: a test ends with 0. */
+  /** Timers of `after` not yet called or cancelled: a test ends with 0. */
   readonly pending: number;
+  /** The same of `inBackground`: 0 after `close`. */
+  readonly pendingInBackground: number;
 }
 
 /** Lets everything that is ready to run, run. */
@@ -18,15 +22,26 @@ export async function settle(): Promise<void> {
 export function createFakeClock(startMs = 1_700_000_000_000): FakeClock {
   let wall = startMs;
   let monotonic = 0;
-  const timers = new Set<{ dueMs: number; callback: () => void }>();
+  interface Timer {
+    readonly dueMs: number;
+    readonly isInBackground: boolean;
+    readonly callback: () => void;
+  }
+  const timers = new Set<Timer>();
+  const start = (timer: Timer) => {
+    timers.add(timer);
+    return () => void timers.delete(timer);
+  };
+  const dueAfter = (delayMs: number) => monotonic + Math.max(delayMs, 0);
+  const count = (isInBackground: boolean) =>
+    [...timers].filter((timer) => timer.isInBackground === isInBackground).length;
   return {
     nowMs: () => wall,
     monotonicMs: () => monotonic,
-    after(delayMs, callback) {
-      const timer = { dueMs: monotonic + Math.max(delayMs, 0), callback };
-      timers.add(timer);
-      return () => void timers.delete(timer);
-    },
+    after: (delayMs, callback) =>
+      start({ dueMs: dueAfter(delayMs), isInBackground: false, callback }),
+    inBackground: (delayMs, callback) =>
+      start({ dueMs: dueAfter(delayMs), isInBackground: true, callback }),
     async advance(ms) {
       const end = monotonic + ms;
       await settle();
@@ -47,7 +62,10 @@ export function createFakeClock(startMs = 1_700_000_000_000): FakeClock {
       wall = nowMs;
     },
     get pending() {
-      return timers.size;
+      return count(false);
+    },
+    get pendingInBackground() {
+      return count(true);
     },
   };
 }

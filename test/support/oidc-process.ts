@@ -11,20 +11,27 @@ export interface OidcClient {
 /** The two servers of oidc-server.mjs. */
 export interface OidcServers {
   readonly issuer: string;
+  /** Where the first one listens; its issuer, unless it was started behind something. */
+  readonly address: string;
   readonly other: string;
   readonly clients: {
     readonly native: OidcClient;
     readonly shortLived: OidcClient & { readonly client_secret?: never };
     readonly confidential: OidcClient & { readonly client_secret: string };
+    readonly device: OidcClient;
+    readonly shortDevice: OidcClient;
   };
   /** Resolves when the process is gone. */
   stop(): Promise<void>;
 }
 
-/** @throws With what the program has printed, when it ends before it serves. */
-export async function startOidcServers(): Promise<OidcServers> {
+/**
+ * @param issuer Where the first one is reached, when something stands before it.
+ * @throws With what the program has printed, when it ends before it serves.
+ */
+export async function startOidcServers(issuer?: string): Promise<OidcServers> {
   const child = spawn(process.execPath, [join(__dirname, 'oidc-server.mjs')], {
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', ...(issuer && { ISSUER: issuer }) },
   });
   let warnings = '';
   child.stderr.setEncoding('utf8').on('data', (text) => (warnings += text));
