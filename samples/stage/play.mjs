@@ -3,11 +3,12 @@ import { parseArgs } from 'node:util';
 import { MortiseError, isMortiseError } from 'mortise';
 import { createSystemBrowser, serveSandbox } from 'mortise/node';
 import { FAULTS, createSandbox, sandboxEnvironment } from 'mortise/sandbox';
-import { isAlone, openOrPlay, playUser } from './person.mjs';
+import { isAlone, openOrPlay, playElsewhere, playUser } from './person.mjs';
 import { createTerminal } from './terminal.mjs';
 
 const NAMES = {
   aps: 'Autodesk Platform Services',
+  oauth: 'OAuth server',
   opencde: 'OpenCDE',
   prevu3d: 'Prevu3D',
   speckle: 'Speckle',
@@ -53,8 +54,14 @@ export async function play({ platform, needs, redirectUris, flags = [] }, scene)
         stop.abort(error);
       }
     };
+    /** Where nothing is opened here, it is for the person to see the state, unless this program plays them. */
+    const answerElsewhere = (session) => {
+      if (!stage.isPlayed) return;
+      playElsewhere(session, terminal, stage.decision).catch((error) => stop.abort(error));
+    };
     const watch = (session) => narrate(session, terminal, stage.isPlayed);
-    await scene({ ...stage, openBrowser, watch, terminal, isSandbox, signal: stop.signal });
+    const { signal } = stop;
+    await scene({ ...stage, openBrowser, answerElsewhere, watch, terminal, isSandbox, signal });
   } catch (error) {
     terminal.stopWaiting();
     const { aborted, reason } = stop.signal;
@@ -112,6 +119,7 @@ async function serve(platform, redirectUris, { yes, no, fault }) {
   const { url, close } = await serveSandbox(sandbox);
   return {
     isPlayed: yes || no || isAlone(),
+    decision: no ? 'deny' : 'allow',
     environment: sandboxEnvironment(platform, url),
     async openBrowser(address, terminal) {
       if (!yes && !no) return openOrPlay(address, terminal);

@@ -3,7 +3,7 @@ import type { SignedOutReason } from '../errors.js';
 import { quietly } from '../http/quietly.js';
 import type { PlatformApi, Provider } from '../oauth/provider.js';
 import type { Session } from '../session/create-session.js';
-import type { SessionState } from '../session/state.js';
+import type { AuthorizingState, SessionState } from '../session/state.js';
 
 /** What a login button has to show. */
 export type LoginStatus =
@@ -11,13 +11,12 @@ export type LoginStatus =
   | { readonly name: 'starting' }
   | { readonly name: 'needsSignIn'; readonly reason: SignedOutReason }
   /** `window` is `lost` when the user may not see the page: offer the address, and take what they paste. */
-  | {
+  | ({
       readonly name: 'signingIn';
       readonly authorizationUrl: string | null;
       readonly window: 'open' | 'lost';
-      /** As in the session's state: say it beside the button. */
-      readonly weakness?: 'pkce_not_checked';
-    }
+      /** As in the session's state: what to say beside the button. */
+    } & Pick<AuthorizingState, 'device' | 'answerBy' | 'weakness'>)
   /** `user` is `null` without a user, and until the platform has said the name. */
   | { readonly name: 'ready'; readonly user: string | null };
 
@@ -95,8 +94,13 @@ function statusOf(state: SessionState, provider: Provider, user: string | null):
     case 'restoring':
       return { name: 'starting' };
     case 'authorizing': {
-      const { authorizationUrl, window, weakness } = state;
-      return { name: 'signingIn', authorizationUrl, window, ...(weakness && { weakness }) };
+      const { authorizationUrl, window, device, answerBy, weakness } = state;
+      const said = {
+        ...(device && { device }),
+        ...(answerBy && { answerBy }),
+        ...(weakness && { weakness }),
+      };
+      return { name: 'signingIn', authorizationUrl, window, ...said };
     }
     case 'exchanging':
       return { name: 'signingIn', authorizationUrl: null, window: 'open' };

@@ -1,5 +1,5 @@
 import { MortiseError } from '../errors.js';
-import type { HttpResponse, HttpTransport } from '../ports/index.js';
+import type { HttpRequest, HttpResponse, HttpTransport } from '../ports/index.js';
 
 export interface ConsentAnswer {
   readonly decision: 'allow' | 'deny';
@@ -28,6 +28,48 @@ function valuesOf(page: string, name: string): string[] {
   );
 }
 
+/** One page, and where it sends the browser, if it does. */
+interface Shown {
+  readonly text: string;
+  readonly location: string | null;
+}
+
+const mistake = (page: string): MortiseError =>
+  new MortiseError('configuration_error', {
+    problem: /<h1>([^<]*)</.exec(page)?.[1] ?? 'no consent page',
+  });
+
+async function show(sandbox: HttpTransport, request: Omit<HttpRequest, 'signal'>): Promise<Shown> {
+  const { signal } = new AbortController();
+  const response = await sandbox({ ...request, signal });
+  const location = response.headers.get('location') ?? null;
+  const text = await textOf(response);
+  if (location === null && response.status !== 200) throw mistake(text);
+  return { text, location };
+}
+
+export const openPage = (sandbox: HttpTransport, url: string): Promise<Shown> =>
+  show(sandbox, { url, method: 'GET', headers: {} });
+
+/** Opens the page, fills in its form and sends it off, unless the page sends the browser on at once. */
+export async function decide(
+  sandbox: HttpTransport,
+  url: string,
+  { decision, organization, scopes }: ConsentAnswer,
+): Promise<Shown> {
+  const page = await openPage(sandbox, url);
+  if (page.location !== null) return page;
+  const form = new URLSearchParams({ decision });
+  form.set('organization', organization ?? valuesOf(page.text, 'organization')[0] ?? '');
+  for (const scope of scopes ?? valuesOf(page.text, 'scopes')) form.append('scopes', scope);
+  return show(sandbox, {
+    url,
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: form.toString(),
+  });
+}
+
 /**
  * Plays the user: opens the consent page and clicks.
  *
@@ -37,27 +79,9 @@ function valuesOf(page: string, name: string): string[] {
 export async function answerConsent(
   sandbox: HttpTransport,
   authorizationUrl: string,
-  { decision, organization, scopes }: ConsentAnswer,
+  answer: ConsentAnswer,
 ): Promise<string> {
-  const { signal } = new AbortController();
-  const request = { url: authorizationUrl, signal };
-  const shown = await sandbox({ ...request, method: 'GET', headers: {} });
-  const page = await textOf(shown);
-  const form = new URLSearchParams({ decision });
-  form.set('organization', organization ?? valuesOf(page, 'organization')[0] ?? '');
-  for (const scope of scopes ?? valuesOf(page, 'scopes')) form.append('scopes', scope);
-
-  const answered =
-    shown.status === 200
-      ? await sandbox({
-          ...request,
-          method: 'POST',
-          headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: form.toString(),
-        })
-      : shown;
-  const location = answered.headers.get('location');
-  if (location) return location;
-  const heading = /<h1>([^<]*)</.exec(answered === shown ? page : await textOf(answered))?.[1];
-  throw new MortiseError('configuration_error', { problem: heading ?? 'no consent page' });
+  const { text, location } = await decide(sandbox, authorizationUrl, answer);
+  if (location === null) throw mistake(text);
+  return location;
 }

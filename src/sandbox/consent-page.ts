@@ -2,12 +2,16 @@ import { base64 } from '../oauth/base64url.js';
 import { STYLE } from './consent-style.js';
 import { sha256OfText } from './encoding.js';
 
-export interface ConsentPage {
+/** What the user chooses from. */
+export interface Choices {
+  readonly scopes: readonly string[];
+  readonly organizations: readonly { readonly id: string; readonly name: string }[];
+}
+
+export interface ConsentPage extends Choices {
   readonly platform: string;
   readonly clientId: string;
   readonly redirectUri: string;
-  readonly scopes: readonly string[];
-  readonly organizations: readonly { readonly id: string; readonly name: string }[];
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -17,7 +21,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '&quot;',
 };
 
-function escape(text: string): string {
+export function escape(text: string): string {
   return text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? '');
 }
 
@@ -35,7 +39,7 @@ export function pageHeaders(): Record<string, string> {
   };
 }
 
-function page(platform: string, title: string, main: string): string {
+export function page(platform: string, title: string, main: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -59,7 +63,7 @@ const choose = (legend: string, choices: readonly string[]) =>
   `<fieldset><legend>${legend}</legend>\n${choices.join('\n')}\n</fieldset>`;
 
 /** A platform without organizations has one, which is no choice. */
-function organizationChoice({ organizations }: ConsentPage): string {
+function organizationChoice({ organizations }: Choices): string {
   const [only, ...others] = organizations;
   if (only && others.length === 0) {
     return `<input type="hidden" name="organization" value="${escape(only.id)}">`;
@@ -73,7 +77,7 @@ function organizationChoice({ organizations }: ConsentPage): string {
   );
 }
 
-const scopeChoice = ({ scopes }: ConsentPage) =>
+const scopeChoice = ({ scopes }: Choices) =>
   scopes.length === 0
     ? ''
     : choose(
@@ -84,7 +88,17 @@ const scopeChoice = ({ scopes }: ConsentPage) =>
         ),
       );
 
-/** What the user is asked. The form goes back to the page's own address, which holds the request. */
+/** Goes back to the page's own address, which holds the request. */
+export const decisionForm = (choices: Choices): string => `<form method="post">
+${organizationChoice(choices)}
+${scopeChoice(choices)}
+<p class="actions">
+<button name="decision" value="allow">Allow</button>
+<button name="decision" value="deny" class="quiet">Deny</button>
+</p>
+</form>`;
+
+/** What the user is asked. */
 export function consentPage(shown: ConsentPage): string {
   return page(
     shown.platform,
@@ -95,14 +109,7 @@ export function consentPage(shown: ConsentPage): string {
 <dt>Returns to</dt><dd><code>${escape(shown.redirectUri)}</code></dd>
 <dt>Signed in as</dt><dd>John Doe</dd>
 </dl>
-<form method="post">
-${organizationChoice(shown)}
-${scopeChoice(shown)}
-<p class="actions">
-<button name="decision" value="allow">Allow</button>
-<button name="decision" value="deny" class="quiet">Deny</button>
-</p>
-</form>`,
+${decisionForm(shown)}`,
   );
 }
 

@@ -21,7 +21,12 @@ legend { padding: 0; margin-bottom: .4rem; color: var(--soft); }
 label { display: flex; gap: .6rem; align-items: center; min-height: 2.5rem; padding: .35rem .75rem;
   border: 1px solid var(--line); border-radius: .5rem; cursor: pointer; }
 label + label { margin-top: .4rem; }
+.field { display: block; min-height: 0; margin-bottom: .4rem; padding: 0; border: 0; color: var(--soft); }
 input { flex: none; width: 1.1rem; height: 1.1rem; margin: 0; accent-color: var(--accent); }
+.code { font: 1.5rem/1.25 ui-monospace, monospace; letter-spacing: .1em; overflow-wrap: anywhere; }
+input.code { width: 100%; height: auto; padding: .6rem .75rem; border: 1px solid var(--line); border-radius: .5rem;
+  background: none; color: inherit; text-transform: uppercase; }
+.problem { margin: 0 0 1.25rem; padding-left: .75rem; border-left: .25rem solid currentColor; font-weight: 600; }
 .actions { display: flex; gap: .75rem; margin: 1.5rem 0 0; }
 button { flex: 1; min-height: 2.75rem; border: 1px solid var(--accent); border-radius: .5rem;
   background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 600; cursor: pointer; }

@@ -1,4 +1,4 @@
-import { consentPage, errorPage, pageHeaders } from './consent-page.js';
+import { consentPage, errorPage, pageHeaders, type Choices } from './consent-page.js';
 import type { CodeRequest, Grants } from './grants.js';
 import type { Answer, Call } from './message.js';
 import type { Route } from './platform.js';
@@ -33,6 +33,26 @@ export function redirectTo(location: string): Answer {
   return { status: 303, headers: { location } };
 }
 
+/** What the page's form says; `null` when it cannot be read. */
+export function readDecision(
+  { form }: Call,
+  { organizations, scopes }: Choices,
+): 'deny' | { readonly organizationId: string; readonly scopes: readonly string[] } | null {
+  const decision = form.get('decision');
+  if (decision === 'deny') return 'deny';
+  const wanted = form.get('organization');
+  const organization = organizations.find(({ id, name }) => wanted === id || wanted === name);
+  if (decision !== 'allow' || !organization) return null;
+  const approved = form.getAll('scopes');
+  return {
+    organizationId: organization.id,
+    scopes: scopes.filter((scope) => approved.includes(scope)),
+  };
+}
+
+export const unreadable = (platform: string): Answer =>
+  mistake(platform, 'The form cannot be read', ['Go back and choose again.']);
+
 /** The authorization endpoint: the page, and the form on it, which goes back to the page's own address. */
 export function consentRoutes(rules: ConsentRules, grants: Grants): readonly Route[] {
   const { platform, path, organizations, lifetimeS } = rules;
@@ -47,28 +67,14 @@ export function consentRoutes(rules: ConsentRules, grants: Grants): readonly Rou
   function decide(call: Call): Answer {
     const request = rules.read(call);
     if ('status' in request) return request;
-    const { form } = call;
-    const decision = form.get('decision');
+    const decision = readDecision(call, { organizations, scopes: request.scopes });
+    if (!decision) return unreadable(platform);
     if (decision === 'deny') {
       return redirectTo(rules.redirect(call, { error: 'access_denied' }));
     }
-    const wanted = form.get('organization');
-    const organization = organizations.find(({ id, name }) => wanted === id || wanted === name);
-    if (decision !== 'allow' || !organization) {
-      return mistake(platform, 'The form cannot be read', ['Go back and choose again.']);
-    }
-    const approved = form.getAll('scopes');
-    const code: CodeRequest = {
-      redirectUri: request.redirectUri,
-      codeChallenge: request.codeChallenge,
-      grant: {
-        clientId: request.clientId,
-        subject: 'user',
-        organizationId: organization.id,
-        scopes: request.scopes.filter((scope) => approved.includes(scope)),
-        lifetimeS,
-      },
-    };
+    const { clientId, redirectUri, codeChallenge } = request;
+    const grant = { clientId, subject: 'user', ...decision, lifetimeS } as const;
+    const code: CodeRequest = { redirectUri, codeChallenge, grant };
     return redirectTo(rules.redirect(call, { code: grants.issueCode(code) }));
   }
 

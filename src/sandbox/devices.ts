@@ -1,5 +1,9 @@
+import { sha256OfText } from './encoding.js';
 import type { Grant, Issued } from './grants.js';
 import type { Refused } from './message.js';
+
+/** RFC 8628 section 3.4. */
+export const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /** How a fault changes what a device is told. */
 export interface DevicePolicy {
@@ -44,14 +48,9 @@ const LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 
 const refused = (error: string, description: string): Refused => ({ error, description });
 
-/** Eight letters of twenty, spread like the name's own. */
+/** Eight letters, as hard to guess as the name is. */
 function userCodeFrom(name: string): string {
-  const letters = [...name]
-    .slice(0, 16)
-    .map((character) => character.charCodeAt(0))
-    .flatMap((code, index, codes) => (index % 2 ? [] : [code * 131 + (codes[index + 1] ?? 0)]))
-    .map((number) => LETTERS[number % LETTERS.length] ?? '')
-    .join('');
+  const letters = [...sha256OfText(name).subarray(0, 8)].map((byte) => LETTERS[byte % 20]).join('');
   return `${letters.slice(0, 4)}-${letters.slice(4)}`;
 }
 
@@ -59,7 +58,8 @@ function userCodeFrom(name: string): string {
 const normal = (typed: string) => typed.toUpperCase().replace(/[^A-Z0-9]/g, '');
 
 /** The device authorization grant of one sandbox, RFC 8628. */
-export function createDevices({ nowMs = () => 0, policy, next, issue, ...rest }: DevicesOptions) {
+export function createDevices({ nowMs: clock, policy, next, issue }: DevicesOptions) {
+  const nowMs = clock ?? (() => 0);
   const devices = new Map<string, Waiting>();
   const used = new Set<string>();
 
@@ -108,7 +108,7 @@ export function createDevices({ nowMs = () => 0, policy, next, issue, ...rest }:
       }
       if (isOver(waiting)) return refused('expired_token', 'The device code is too old.');
       const sinceMs = nowMs() - waiting.polledMs;
-      const isTooFast = isTimed && sinceMs < waiting.intervalMs - TOLERANCE_MS;
+      const isTooFast = clock !== undefined && sinceMs < waiting.intervalMs - TOLERANCE_MS;
       waiting.polledMs = nowMs();
       if (isTooFast || waiting.slowDownsLeft > 0) {
         if (!isTooFast) waiting.slowDownsLeft -= 1;

@@ -11,6 +11,7 @@ import { prevu3d } from './prevu3d/platform.js';
 import { speckle } from './speckle/platform.js';
 
 export { answerConsent, type ConsentAnswer } from './answer-consent.js';
+export { answerDevice } from './answer-device.js';
 export { FAULTS, type FaultName } from './faults/index.js';
 export type { SandboxResponse } from './message.js';
 export type { FaultSwitch } from './faults/switches.js';

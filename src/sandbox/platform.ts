@@ -1,3 +1,4 @@
+import { DEVICE_CODE_GRANT } from './devices.js';
 import type { HttpRequest } from '../ports/index.js';
 import type { Faults, Place } from './faults/switches.js';
 import type { GrantPolicy, Grants } from './grants.js';
@@ -51,10 +52,14 @@ function preflight(request: HttpRequest): Answer {
   };
 }
 
+/** No other page reads these. */
+const PAGES: readonly Place[] = ['consent', 'redirect', 'verification'];
+
 const GRANT_PLACES = new Map<string | null, Place>([
   ['authorization_code', 'exchange'],
   ['refresh_token', 'refresh'],
   ['client_credentials', 'service'],
+  [DEVICE_CODE_GRANT, 'poll'],
 ]);
 
 function placesOf(route: Route, call: Call): readonly Place[] {
@@ -92,6 +97,7 @@ export async function serve(
   const params = route.path.exec(url.pathname)?.slice(1) ?? [];
   const call = await readCall(request, params);
   const answer = await faults.apply(placesOf(route, call), call, () => route.answer(call));
-  const isPage = route.place === 'consent' || route.place === 'redirect';
-  return toResponse(isPage ? answer : { ...answer, headers: { ...CORS, ...answer.headers } });
+  return toResponse(
+    PAGES.includes(route.place) ? answer : { ...answer, headers: { ...CORS, ...answer.headers } },
+  );
 }

@@ -12,6 +12,7 @@ const FIELDS = [
   'refresh_token',
   'scope',
   'token',
+  'device_code',
 ];
 
 /** Every client and every secret is known here, but this one: so that a refusal can be seen. */

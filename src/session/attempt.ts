@@ -1,7 +1,7 @@
 import { MortiseError, ourError } from '../errors.js';
 import { within } from '../http/guard.js';
 import type { RedirectOutcome, VisitRequest } from '../ports/index.js';
-import { readCode, type Authorization } from './authorization.js';
+import { isCodeAlone, readCode, type Authorization } from './authorization.js';
 import { leaveAfter, type Attempt, type Context } from './context.js';
 import { backToBefore, codeGrant, issue } from './issue.js';
 import { restore } from './restore.js';
@@ -31,11 +31,12 @@ export function startAttempt(
 
   let expected: Authorization | undefined;
   let acceptedCode: string | undefined;
+  let isBare = false;
   const refusedCodes = new Set<string>();
   let trying: Promise<RedirectOutcome> | undefined;
   let lastTurn: Promise<unknown> = Promise.resolve();
-  // Where no state comes back, a code that the server refuses was not an answer to this request.
-  const isStateless = provider.dialect.state === 'not repeated';
+  // Where no state comes with it, a code that the server refuses was not an answer to this request.
+  const isUnsure = () => isBare || provider.dialect.state === 'not repeated';
   let phase: 'waiting' | 'saving' | 'over' = 'waiting';
   let conclude: (outcome: RedirectOutcome) => void = () => {};
   const verdict = new Promise<RedirectOutcome>((resolve) => (conclude = resolve));
@@ -72,14 +73,15 @@ export function startAttempt(
     } catch (error) {
       // While a code is being exchanged nothing else can end the sign-in.
       if (acceptedCode === undefined) fail(error);
-      else if (isStateless) return inTurn(answer);
+      else if (isUnsure()) return inTurn(answer);
     }
     if (isOver()) return verdict;
     // The same redirect again (a reload, a scanner) is told what the first one is told.
     if (code !== null && code === acceptedCode) return trying ?? verdict;
     if (!expected || code === null || refusedCodes.has(code)) return ignore();
-    if (acceptedCode !== undefined) return isStateless ? inTurn(answer) : ignore();
+    if (acceptedCode !== undefined) return isUnsure() ? inTurn(answer) : ignore();
     acceptedCode = code;
+    isBare = isCodeAlone(answer, expected);
     trying = undefined;
     machine.dispatch('redirectReceived', { name: 'exchanging' });
     trying = redeem(code, expected);
@@ -107,7 +109,7 @@ export function startAttempt(
     } catch (error) {
       const refused = ourError(error);
       const isForeign =
-        isStateless &&
+        isUnsure() &&
         refused.code === 'invalid_grant' &&
         (provider.protocol?.isForeignCode?.(refused) ?? true);
       if (isForeign && phase === 'waiting') {
@@ -160,7 +162,11 @@ export function startAttempt(
     redirect: provider.redirect,
     signal: controller.signal,
     onRedirect: (redirectUrl) => receive({ redirectUrl }),
-    device: { begin: endpoint.authorizeDevice, redeem: redeemDevice, wait },
+    device: {
+      begin: () => endpoint.authorizeDevice(controller.signal),
+      redeem: redeemDevice,
+      wait,
+    },
   };
 
   const visits = createVisits(request, () => controller.abort());
@@ -178,7 +184,9 @@ export function startAttempt(
       },
       show(event, change, error) {
         if (isOver()) return;
-        shown = { ...shown, ...change };
+        const { answerBy: _, weakness: __, ...lasting } = shown;
+        // What was said of the visit before does not hold of this one.
+        shown = { ...(event === 'addressReady' ? lasting : shown), ...change };
         machine.dispatch(event, shown, error === undefined ? undefined : ourError(error));
       },
     });

@@ -45,3 +45,7 @@ export function readCode(
     ? read.code
     : readAuthorizationCode(read.redirectUrl, expected, server, provider);
 }
+
+/** Whether the user pasted a code on its own: nothing then says that it answers this request. */
+export const isCodeAlone = (answer: Answer, { redirectUri }: Authorization): boolean =>
+  'pasted' in answer && 'code' in readPasted(answer.pasted, redirectUri);

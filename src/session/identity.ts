@@ -33,8 +33,10 @@ export function askIdentity(context: Context): (...who: readonly unknown[]) => v
 /** Keeps it with the tokens, so that the next process compares, too. */
 async function note(context: Context, identity: string): Promise<void> {
   const { host, key, lock, store, generation } = context;
-  await lock(key, LOCK_TIMEOUT_MS, async () => {
+  await lock(key, LOCK_TIMEOUT_MS, async (isHeld) => {
     const { held } = context;
+    // Without it somebody's renewal could be replaced by what was there before.
+    if (!isHeld) return;
     // Whatever is under way saves tokens of its own; the answer to the next question is noted.
     if (!held || held.identity !== null || held.unsaved || context.renewing) return;
     const stored = await peek(context);

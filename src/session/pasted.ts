@@ -24,13 +24,22 @@ export function readPasted(
   redirectUri: string,
 ): { readonly redirectUrl: string } | { readonly code: string } {
   const pasted = trimmed(String(text).slice(0, MAX_LENGTH));
-  if (pasted.startsWith('?')) return { redirectUrl: redirectUri + pasted };
+  const query = /^\?|^\w+=[^&]+&/.exec(pasted);
+  if (query) return { redirectUrl: `${redirectUri}?${pasted.replace(/^\?/, '')}` };
   if (pasted.includes('://')) return { redirectUrl: pasted };
   if (/[?&]\w+=/.test(pasted)) {
     // Browsers hide the scheme, and some copy what they show.
     return { redirectUrl: `${parseUrl(redirectUri)?.protocol}//${pasted}` };
   }
-  return isAuthorizationCode(pasted) && !/\s/.test(pasted)
-    ? { code: pasted }
-    : { redirectUrl: pasted };
+  const code = decoded(pasted);
+  return isAuthorizationCode(code) && !/\s/.test(code) ? { code } : { redirectUrl: pasted };
+}
+
+/** As it stands in an address, a code is percent-encoded. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

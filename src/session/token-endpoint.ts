@@ -35,8 +35,8 @@ export interface TokenEndpoint {
    * limit or the session's `close` stops it, for the server may have answered already.
    */
   request(step: 'exchange' | 'refresh', fields: Fields): Promise<Issued>;
-  /** Asks for a device code (RFC 8628 section 3.1). @throws {MortiseError} */
-  authorizeDevice(): Promise<Readonly<Record<string, unknown>>>;
+  /** Asks for a device code (RFC 8628 section 3.1), which nobody misses. @throws {MortiseError} */
+  authorizeDevice(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
   /** How far the server's clock is ahead of ours, by its last answer; `null` when it did not say. */
   readonly serverClockAheadMs: number | null;
   /** Best effort, refresh token first (RFC 7009 section 2.1). Never rejects. */
@@ -86,13 +86,14 @@ export function createTokenEndpoint(
       const issued = await ask(request, step, fields, readTokenResponse);
       return { ...issued, carried: more?.keep ?? null };
     },
-    async authorizeDevice() {
+    async authorizeDevice(signal) {
       const server = await metadata();
       const { deviceAuthorizationEndpoint: url } = server;
       if (!url) throw misconfigured('the server gives no codes for other devices');
       const scope = provider.scopes.join(' ');
-      const request = buildTokenRequest(provider, server, url, scope ? { scope } : {});
-      return ask(request, 'exchange', {}, readEndpointAnswer);
+      const fields = { ...provider.authorizationParameters, ...(scope && { scope }) };
+      const request = buildTokenRequest(provider, server, url, fields);
+      return ask(request, 'exchange', {}, readEndpointAnswer, signal);
     },
     async revoke(tokens) {
       const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight, clock, host: '' };
@@ -108,8 +109,9 @@ export function createTokenEndpoint(
     step: 'exchange' | 'refresh',
     fields: Fields,
     read: (...about: Parameters<typeof readEndpointAnswer>) => T,
+    signal?: AbortSignal,
   ): Promise<T> {
-    const answer = await exchange(host, request, { timeoutMs: TIMEOUT_MS, inFlight });
+    const answer = await exchange(host, request, { timeoutMs: TIMEOUT_MS, inFlight, signal });
     const { status, headers } = answer;
     const serverTimeMs = Date.parse(headers.get('date') ?? '');
     if (serverTimeMs > 0) serverClockAheadMs = serverTimeMs - clock.nowMs();

@@ -52,8 +52,8 @@ export interface Showing {
     change: Partial<AuthorizingState>,
     error?: unknown,
   ): void;
-  /** What an answer is compared with from now on. */
-  expect(authorization: Authorization): void;
+  /** What an answer is compared with from now on; `undefined` where none comes. */
+  expect(authorization: Authorization | undefined): void;
   /** Who answers after that answers too late. */
   expireWithin(ms: number): void;
   fail(error: unknown): void;
@@ -112,6 +112,8 @@ function meet(visit: DeviceVisit, showing: Showing): void {
   if (showing.isOver()) return;
   const { expiresInMs, ...device } = visit.code;
   const authorizationUrl = device.verificationUriComplete ?? device.verificationUri;
+  // What is pasted now is no answer to the page that gave way to the code.
+  showing.expect(undefined);
   showing.expireWithin(expiresInMs);
   showing.show('addressReady', { authorizationUrl, window: 'open', device: Object.freeze(device) });
   visit.answer().catch(showing.fail);

@@ -1,6 +1,14 @@
-import { createPluginHost, memoryStore, type LoginStatus } from 'mortise';
+import {
+  createPluginHost,
+  deviceUserAgent,
+  memoryStore,
+  pasteUserAgent,
+  type LoginStatus,
+  type UserAgent,
+} from 'mortise';
+import { oauth } from 'mortise/providers/oauth';
 import { prevu3d } from 'mortise/providers/prevu3d';
-import { createFakeHost } from '../support/fake-host.js';
+import { createFakeHost, toResponse } from '../support/fake-host.js';
 import { settle } from '../support/fake-clock.js';
 import { createFakeServer, fakeProvider } from '../support/fake-server.js';
 import { createDesk, failing, NAME, probe, signIn } from './support.js';
@@ -131,6 +139,45 @@ describe('a login button', () => {
     await login.completeSignIn(` "${visit.redirectUri}?code=the-code&state=${state}" `);
     await done;
     expect(login.state.name).toBe('signedIn');
+  });
+
+  test('says what is to be typed on another device, or pasted', async () => {
+    const answer = {
+      device_code: 'the-device-code',
+      user_code: 'WDJB-MJHT',
+      verification_uri: 'https://login.example/device',
+      expires_in: 600,
+    };
+    const host = createFakeHost({ http: async () => toResponse({ json: answer }) });
+    const provider = oauth({
+      authorizationEndpoint: 'https://login.example/authorize',
+      tokenEndpoint: 'https://login.example/token',
+      deviceAuthorizationEndpoint: 'https://login.example/device_authorization',
+      clientId: 'plug-in',
+    });
+    const integrations = [{ name: NAME, provider, plugins: [] }];
+    const statusWith = async (userAgent: UserAgent) => {
+      const plugins = createPluginHost({
+        host: { ...host, userAgents: [userAgent] },
+        integrations,
+      });
+      const login = plugins.login(NAME);
+      login.signIn().catch(() => {});
+      await settle();
+      const { status } = login;
+      await plugins.close();
+      return status;
+    };
+    expect(await statusWith(deviceUserAgent())).toMatchObject({
+      name: 'signingIn',
+      authorizationUrl: 'https://login.example/device',
+      device: { userCode: 'WDJB-MJHT', verificationUri: 'https://login.example/device' },
+    });
+    expect(await statusWith(pasteUserAgent())).toMatchObject({
+      name: 'signingIn',
+      authorizationUrl: expect.stringContaining('https://login.example/authorize?'),
+      answerBy: 'paste',
+    });
   });
 
   test('without a user there is nothing to click', () => {

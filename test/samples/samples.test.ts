@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fetchTransport, serveSandbox, type ServedSandbox } from 'mortise/node';
-import { answerConsent, createSandbox, type SandboxProvider } from 'mortise/sandbox';
+import { answerConsent, answerDevice, createSandbox, type SandboxProvider } from 'mortise/sandbox';
 
 const root = resolve(__dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -318,6 +318,46 @@ describe('with credentials in the environment', () => {
       expect(stdout).toContain('✗ sign in cancelled\n');
       expect(lingeredMs).toBeLessThan(1000);
       expect(await isOpen(port)).toBe(false);
+    },
+  );
+
+  const headless = async () => ({
+    OAUTH_ISSUER: await servePlatform('oauth', redirectUri),
+    OAUTH_CLIENT_ID: 'acme',
+  });
+
+  test('without a browser: the code is answered elsewhere', async () => {
+    let isDone = false;
+    const { exitCode, stdout, stderr } = await run(['headless'], {
+      env: await headless(),
+      onOutput(printed) {
+        const verificationUri = /Go to +(\S+)/.exec(printed)?.[1];
+        const userCode = /Code +(\S+)\n/.exec(printed)?.[1];
+        if (!verificationUri || !userCode || isDone) return;
+        isDone = true;
+        void answerDevice(
+          fetchTransport(),
+          { verificationUri, userCode },
+          { decision: 'allow', scopes: ['openid'] },
+        );
+      },
+    });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/waiting for you \(\d:\d\d left, Ctrl-C stops\)/);
+    expect(stdout).toContain('Signed in    openid\n');
+  });
+
+  test.each(['headless', 'headless --paste'])(
+    '%s: Ctrl-C while it waits: 130, and nothing is left',
+    async (command) => {
+      const { exitCode, stdout, lingeredMs } = await run(command.split(' '), {
+        env: await headless(),
+        onOutput: (printed, interrupt) =>
+          void (/waiting for you.*\n$/.test(printed) && interrupt('SIGINT')),
+      });
+      expect(exitCode).toBe(130);
+      expect(stdout).toContain('✗ sign in cancelled\n');
+      expect(lingeredMs).toBeLessThan(1000);
     },
   );
 

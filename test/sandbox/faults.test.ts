@@ -1,5 +1,6 @@
 import { createSandbox, FAULTS, type FaultName, type FaultSwitch } from 'mortise/sandbox';
 import { APS_ROWS } from './aps-rows.js';
+import { DEVICE_ROWS } from './device-rows.js';
 import { OPENCDE_ROWS } from './opencde-rows.js';
 import { API_INFO, BROWSE, createClient, OAUTH, PREVU3D, VERIFIER } from './sandbox-client.js';
 import { SPECKLE_ROWS } from './speckle-rows.js';
@@ -350,6 +351,7 @@ const ROWS: Readonly<Record<FaultName, () => Promise<void>>> = {
     for (const node of json) expect(node).not.toHaveProperty('id');
   },
 
+  ...DEVICE_ROWS,
   ...OPENCDE_ROWS,
   ...SPECKLE_ROWS,
   ...APS_ROWS,

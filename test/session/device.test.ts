@@ -85,7 +85,7 @@ describe('a sign-in by a code', () => {
     expect(form).toEqual({ client_id: 'plug-in', scope: 'data:read data:write' });
   });
 
-  test.failing('asks for what else its author wants, as in a browser', async () => {
+  test('asks for what else its author wants, as in a browser', async () => {
     const authorizationParameters = { audience: 'https://api.example' };
     const { requests } = await begun({ authorizationParameters });
     const { form } = requests.find(({ path }) => path === '/device_authorization') ?? {};

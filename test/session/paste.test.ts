@@ -236,7 +236,7 @@ describe('a sign-in by pasting', () => {
     expect(set.clock.pending).toBe(0);
   });
 
-  test.failing.each<[string, (address: URL) => string]>([
+  test.each<[string, (address: URL) => string]>([
     ['as its query, without the question mark', ({ search }) => search.slice(1)],
     [
       'as the code alone, percent-encoded as it stands there',
@@ -248,18 +248,15 @@ describe('a sign-in by pasting', () => {
     await done;
   });
 
-  test.failing(
-    'a text that might be a code and is none ends nothing; the right answer has its turn',
-    async () => {
-      const { session, consent, done, tokenForms } = await begun();
-      const wrong = session.completeSignIn('correct-horse').catch((thrown: unknown) => thrown);
-      const right = session.completeSignIn(await consent());
-      right.catch(() => {});
-      expect(await wrong).toEqual(failing('malformed_response'));
-      await Promise.all([right, done]);
-      expect(tokenForms).toHaveLength(2);
-    },
-  );
+  test('a text that might be a code and is none ends nothing; the right answer has its turn', async () => {
+    const { session, consent, done, tokenForms } = await begun();
+    const wrong = session.completeSignIn('correct-horse').catch((thrown: unknown) => thrown);
+    const right = session.completeSignIn(await consent());
+    right.catch(() => {});
+    expect(await wrong).toEqual(failing('malformed_response'));
+    await Promise.all([right, done]);
+    expect(tokenForms).toHaveLength(2);
+  });
 
   test('pasted twice it is exchanged once, and both are told the same', async () => {
     const { session, consent, done, tokenForms } = await begun();

@@ -151,7 +151,8 @@ function createTrial(run: Run) {
   }
 
   /** Whether what happened is nobody's fault but a bug's. */
-  const isOrderly = () => world.wasAlwaysHeld && !world.hasLostAnswer && !world.wasDamaged;
+  const isOrderly = () =>
+    world.wasAlwaysHeld && !world.hasLostAnswer && !world.wasDamaged && !wasCutOff;
 
   function checkAlways(): void {
     claim(broken.length === 0, 'broken', broken);

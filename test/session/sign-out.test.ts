@@ -153,10 +153,11 @@ describe('case 137: is final', () => {
 
 test('a sign-in asked for while signing out waits for it', async () => {
   const { session, host } = await signedIn();
+  const arriving = host.visit();
   const out = session.signOut();
   const done = session.signIn();
   await out;
-  await (await host.visit()).redirect({ code: 'good' });
+  await (await arriving).redirect({ code: 'good' });
   await done;
   expect(session.state.name).toBe('signedIn');
 });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createLocalLock } from '../../adapters/web/local-lock.js';
 import type { ErrorCode } from '../../src/errors.js';
 import type { ApiTools, PlatformApi, Provider } from '../../src/oauth/provider.js';
@@ -7,9 +6,10 @@ import { createSession } from '../../src/session/create-session.js';
 import type { StateChange } from '../../src/session/machine.js';
 import type { StoredSession } from '../../src/session/record.js';
 import { createFakeClock, settle } from '../support/fake-clock.js';
-import { webCrypto } from '../../adapters/web/web-crypto.js';
-import { createFakeHost, toResponse, type FakeAnswer } from '../support/fake-host.js';
+import { createFakeHost, promptCrypto, toResponse, type FakeAnswer } from '../support/fake-host.js';
 import { createFakeServer, fakeProvider } from '../support/fake-server.js';
+
+export { promptCrypto };
 
 export const failing = (code: ErrorCode, details?: object) =>
   expect.objectContaining({ name: 'MortiseError', code, ...(details && { details }) });
@@ -19,12 +19,6 @@ export const RENEW = { minValidityMs: 1e9 };
 
 /** A lock that nobody ever gets: what a folder does that cannot be written to. */
 export const neverHeld: Lock = (_name, _timeoutMs, task) => task(false);
-
-/** Hashes at once, where `crypto.subtle` takes as long as it likes. */
-export const promptCrypto: CryptoProvider = {
-  ...webCrypto,
-  sha256: async (data) => new Uint8Array(createHash('sha256').update(data).digest()),
-};
 
 export type Operation = 'get' | 'set' | 'remove';
 

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { createLocalLock } from '../../adapters/web/local-lock.js';
 import { webCrypto } from '../../adapters/web/web-crypto.js';
 import type { MortiseError } from '../../src/errors.js';
 import type {
+  CryptoProvider,
   Host,
   HttpRequest,
   HttpResponse,
@@ -12,6 +14,12 @@ import type {
 } from '../../src/ports/index.js';
 import { memoryStore } from '../../src/session/memory-store.js';
 import { createFakeClock, type FakeClock } from './fake-clock.js';
+
+/** Hashes at once, where `crypto.subtle` takes as long as the machine likes. */
+export const promptCrypto: CryptoProvider = {
+  ...webCrypto,
+  sha256: async (data) => new Uint8Array(createHash('sha256').update(data).digest()),
+};
 
 /** A promise with its ends outside. */
 export function deferred<T>() {
@@ -118,7 +126,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     http: options.http,
     store: options.store ?? memoryStore(),
     lock: options.lock ?? createLocalLock(clock),
-    crypto: webCrypto,
+    crypto: promptCrypto,
     clock,
     userAgents: [...(options.userAgents ?? []), userAgent],
     client: options.client ?? 'confidential',

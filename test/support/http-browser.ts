@@ -1,8 +1,8 @@
 // Imports nothing of ours: it also runs as a program, in the place of the system's browser.
 
 export interface HttpBrowserOptions {
-  /** What the person does at the consent page. Default `allow`. */
-  readonly decision?: 'allow' | 'deny';
+  /** What the person does at the consent page; or says of a code that it is not theirs. Default `allow`. */
+  readonly decision?: 'allow' | 'deny' | 'not mine';
   /** Who signs in. Default `ada`. */
   readonly login?: string;
 }
@@ -21,6 +21,8 @@ export interface HttpBrowser {
    * @throws With the page's text, when the server shows something else than a form to fill in.
    */
   authorize(authorizationUrl: string): Promise<string>;
+  /** On another device: types the code, and goes through the forms to the page that says that this is all. */
+  answerDevice(verificationUri: string, userCode: string): Promise<ShownPage>;
   /** Loads an address, and what it redirects to. */
   load(url: string): Promise<ShownPage>;
 }
@@ -62,15 +64,16 @@ function createCookieJar() {
 const attributeOf = (tag: string, name: string) =>
   new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1]?.replaceAll('&amp;', '&');
 
-/** The page's one form, filled in. */
-function fillIn(html: string, login: string) {
+/** The page's first form, filled in: the code where one is asked for, and the login everywhere else. */
+function fillIn(html: string, login: string, userCode = '') {
   const form = /<form[^>]*>/.exec(html)?.[0];
   if (!form) return undefined;
   const body = new URLSearchParams();
   for (const [input] of html.matchAll(/<input[^>]*>/g)) {
     const name = attributeOf(input, 'name') ?? '';
     const isTyped = attributeOf(input, 'type') !== 'hidden';
-    body.append(name, isTyped ? login : (attributeOf(input, 'value') ?? ''));
+    const typed = name === 'user_code' ? userCode : login;
+    body.append(name, isTyped ? typed : (attributeOf(input, 'value') ?? ''));
   }
   return { action: attributeOf(form, 'action') ?? '', body };
 }
@@ -109,6 +112,29 @@ export function createHttpBrowser({
         const isDenied = form?.body.get('prompt') === 'consent' && decision === 'deny';
         url = next ?? new URL((isDenied ? abort : form?.action) ?? '', url);
         if (!isDenied) body = form?.body;
+      }
+      throw new Error('the forms do not end');
+    },
+    async answerDevice(verificationUri, userCode) {
+      let url = new URL(verificationUri);
+      let body: URLSearchParams | undefined;
+      let isOver = false;
+      for (let step = 0; step < MAX_STEPS; step += 1) {
+        const { status, text, next } = await request(url, body);
+        body = undefined;
+        const form = next || isOver ? undefined : fillIn(text, login, userCode);
+        if (!next && !form) return { url: url.href, status, text };
+        url = next ?? new URL(form?.action ?? '', url);
+        body = form?.body;
+        if (body?.has('confirm') && decision === 'not mine') {
+          body.set('abort', 'yes');
+          isOver = true;
+        }
+        if (body?.get('prompt') === 'consent' && decision === 'deny') {
+          url = new URL(/href="([^"]*\/abort)"/.exec(text)?.[1] ?? '', url);
+          body = undefined;
+          isOver = true;
+        }
       }
       throw new Error('the forms do not end');
     },

@@ -8,11 +8,12 @@ export interface Fault {
   readonly does: string;
   /** Where it bites, unless the switch names a narrower place behind `@`. */
   readonly at: Place;
-  /** Over after its first use. */
-  readonly times?: 'once';
+  /** Over after its first use, or after three. */
+  readonly times?: 'once' | 'thrice';
   /** Answers in the platform's place, which never sees the request. */
   readonly instead?: (call: Call) => Answer | Promise<Answer>;
-  /** Spoils an answer that went well; the platform has done its work. */
+  /** Spoils an answer that went well, or one that did not; the platform has done its work. */
+  readonly bends?: 'refusals';
   readonly bend?: (answer: Answer, call: Call) => Answer;
   /** Changes the work itself. */
   readonly policy?: GrantPolicy;

@@ -1,5 +1,6 @@
 import { API_FAULTS } from './api.js';
 import { APS_FAULTS } from './aps.js';
+import { DEVICE_FAULTS } from './device.js';
 import { METADATA_FAULTS } from './metadata.js';
 import { OPENCDE_FAULTS } from './opencde.js';
 import { REDIRECT_FAULTS } from './redirect.js';
@@ -13,6 +14,7 @@ export const FAULTS = {
   ...REDIRECT_FAULTS,
   ...TOKEN_FAULTS,
   ...TOKEN_REFUSAL_FAULTS,
+  ...DEVICE_FAULTS,
   ...API_FAULTS,
   ...SPECKLE_FAULTS,
   ...APS_FAULTS,

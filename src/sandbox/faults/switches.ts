@@ -7,8 +7,8 @@ import type { Answer, Call } from '../message.js';
 /** Where a fault can bite: a route, or one grant type of the token endpoint. */
 // prettier-ignore
 const PLACES = [
-  'metadata', 'jwks', 'consent', 'redirect', 'token', 'exchange', 'refresh', 'service', 'revocation',
-  'userinfo', 'apiInfo', 'api', 'browse',
+  'metadata', 'jwks', 'consent', 'redirect', 'device', 'verification', 'token', 'exchange', 'refresh', 'service',
+  'poll', 'revocation', 'userinfo', 'apiInfo', 'api', 'browse',
 ] as const;
 export type Place = (typeof PLACES)[number];
 
@@ -27,7 +27,11 @@ export interface Faults {
 interface Switched {
   readonly fault: Fault;
   readonly at: string;
+  /** How often it may yet bite. */
+  readonly left: number;
 }
+
+const TIMES = { once: 1, thrice: 3 } as const;
 
 function readSwitch(text: FaultSwitch): Switched {
   const [name = '', at] = text.split('@');
@@ -37,13 +41,17 @@ function readSwitch(text: FaultSwitch): Switched {
   if (at !== undefined && !PLACES.some((place) => place === at)) {
     throw new MortiseError('configuration_error', { problem: `no such place: ${at}` });
   }
-  return { fault, at: at ?? fault.at };
+  return { fault, at: at ?? fault.at, left: fault.times ? TIMES[fault.times] : Infinity };
 }
 
 export function createFaults(switches: readonly FaultSwitch[]): Faults {
   let active = switches.map(readSwitch);
   const use = (switched: Switched) => {
-    if (switched.fault.times === 'once') active = active.filter((other) => other !== switched);
+    const left = switched.left - 1;
+    active = active.flatMap((other) => {
+      if (other !== switched) return [other];
+      return left > 0 ? [{ ...other, left }] : [];
+    });
   };
   return {
     policy: Object.assign({}, ...active.map(({ fault }) => fault.policy)) as GrantPolicy,
@@ -57,10 +65,11 @@ export function createFaults(switches: readonly FaultSwitch[]): Faults {
       }
       let bent = answer();
       for (const switched of here) {
-        // A refusal is right as it is: faults spoil what went well.
-        if (!switched.fault.bend || bent.status >= 400) continue;
+        const { bend, bends } = switched.fault;
+        // A refusal is right as it is: most faults spoil what went well.
+        if (!bend || bent.status >= 400 !== (bends === 'refusals')) continue;
         use(switched);
-        bent = switched.fault.bend(bent, call);
+        bent = bend(bent, call);
       }
       return bent;
     },

@@ -4,7 +4,7 @@ import type { Registration } from '../platform.js';
 import { answerAt, isRedirectUri } from '../redirect-uri.js';
 import { ORGANIZATIONS } from '../organizations.js';
 
-const NAME = 'OAuth';
+export const OAUTH_NAME = 'OAuth';
 export const OAUTH_LIFETIME_S = 3_600;
 
 /** RFC 8252 section 7.1: a scheme that is a reversed domain. */
@@ -35,7 +35,7 @@ function read(call: Call, registration: Registration): ConsentRequest | Answer {
   const twice = PARAMETERS.find((name) => query.getAll(name).length > 1);
   if (!clientId || twice !== undefined || !isRedirectUri(redirectUri, registration, isPrivateUse)) {
     // RFC 6749 section 4.1.2.1: nobody is sent to an address that is in doubt.
-    return mistake(NAME, 'The authorization request cannot be answered', [
+    return mistake(OAUTH_NAME, 'The authorization request cannot be answered', [
       'client_id and redirect_uri are required, and no parameter may come twice',
       'redirect_uri is https, http on loopback, or a private-use scheme such as com.example.app:',
     ]);
@@ -50,7 +50,7 @@ function read(call: Call, registration: Registration): ConsentRequest | Answer {
 }
 
 export const oauthConsent = (registration: Registration): ConsentRules => ({
-  platform: NAME,
+  platform: OAUTH_NAME,
   path: /^\/authorize$/,
   organizations: ORGANIZATIONS,
   lifetimeS: OAUTH_LIFETIME_S,

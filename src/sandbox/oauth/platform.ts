@@ -1,6 +1,8 @@
 import { consentRoutes } from '../consent.js';
+import { DEVICE_CODE_GRANT } from '../devices.js';
 import type { Answer, Call } from '../message.js';
 import { oauthConsent } from './consent.js';
+import { deviceRoutes } from './device.js';
 import { oauthRevocation, oauthToken } from './token.js';
 import type { Platform, Route } from '../platform.js';
 import { readBearer } from '../token-endpoint.js';
@@ -28,12 +30,18 @@ function metadata({ url: { origin } }: Call): Answer {
       issuer: origin,
       authorization_endpoint: `${origin}/authorize`,
       token_endpoint: `${origin}/token`,
+      device_authorization_endpoint: `${origin}/device_authorization`,
       revocation_endpoint: `${origin}/revoke`,
       userinfo_endpoint: `${origin}/userinfo`,
       jwks_uri: `${origin}/jwks`,
       response_types_supported: ['code'],
       response_modes_supported: ['query'],
-      grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+      grant_types_supported: [
+        'authorization_code',
+        'refresh_token',
+        'client_credentials',
+        DEVICE_CODE_GRANT,
+      ],
       code_challenge_methods_supported: ['S256'],
       token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
       subject_types_supported: ['public'],
@@ -58,6 +66,7 @@ export const oauth: Platform<{ readonly issuer: string }> = {
     return [
       { method: 'GET', path: WELL_KNOWN, place: 'metadata', answer: metadata },
       ...consentRoutes(oauthConsent(registration), grants),
+      ...deviceRoutes(grants),
       {
         method: 'POST',
         path: /^\/token$/,

@@ -1,3 +1,4 @@
+import { DEVICE_CODE_GRANT } from '../devices.js';
 import type { Grants, Issued } from '../grants.js';
 import {
   formProblem,
@@ -21,7 +22,7 @@ import {
 type Client = { readonly id: string; readonly secret: string | null };
 
 /** RFC 6749 section 2.3.1: one way to authenticate, or none for a public client. */
-function readClient(call: Call): Client | Refused {
+export function readClient(call: Call): Client | Refused {
   const { form, headers } = call;
   const plain = (text: string) => new URLSearchParams(`x=${text}`).get('x') ?? '';
   const basic = readBasic(call);
@@ -48,6 +49,15 @@ function refresh(call: Call, grants: Grants): Issued | Refused {
   const client = readClient(call);
   if ('error' in client) return client;
   return exchangeRefreshToken(call, client.id, grants, call.form.get('scope'));
+}
+
+/** RFC 8628 section 3.4. */
+function poll(call: Call, grants: Grants): Issued | Refused {
+  const client = readClient(call);
+  if ('error' in client) return client;
+  const deviceCode = call.form.get('device_code');
+  if (!deviceCode) return invalidRequest('device_code is missing.');
+  return grants.devices.poll(deviceCode, client.id);
 }
 
 function signInService(call: Call, grants: Grants): Issued | Refused {
@@ -79,6 +89,7 @@ export function oauthToken(call: Call, grants: Grants): Answer {
     authorization_code: exchange,
     refresh_token: refresh,
     client_credentials: signInService,
+    [DEVICE_CODE_GRANT]: poll,
   };
   return answerTokenRequest(call, handlers, grants, writeTokens);
 }

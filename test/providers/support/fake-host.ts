@@ -1,5 +1,5 @@
 import { memoryStore, type Host, type KeyValueStore, type VisitRequest } from 'mortise';
-import { webCrypto } from '../../../adapters/web/web-crypto.js';
+import { promptCrypto } from '../../support/fake-host.js';
 import { scriptedHttp, type Reply, type SentRequest } from '../../api/support/scripted-http.js';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.js';
 
@@ -44,7 +44,7 @@ export function createFakeHost(client: Host['client'] = 'public'): FakeHost {
     http: http.transport,
     store: memoryStore(),
     lock: (_name, _timeoutMs, task) => task(true),
-    crypto: webCrypto,
+    crypto: promptCrypto,
     clock,
     client,
     userAgents: [
