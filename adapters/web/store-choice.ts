@@ -9,7 +9,7 @@ export interface StoreChoice {
   /** The one in use; `null` until there was something to read or to save. */
   readonly current: KeyValueStore | null;
   /**
-   * The one in use, chosen by trying when there is none yet.
+   * The one in use, chosen by trying when there is none yet, or when another process could use an earlier one.
    *
    * @throws Why the first cannot be used, or the one that was in use before; the next call tries again.
    */
@@ -65,16 +65,24 @@ export function createStoreChoice(list: readonly KeyValueStore[], limited: Limit
     return null;
   };
 
+  /** Whether another process has used an earlier store since: then this one is the weaker. */
+  const isLeft = async (store: KeyValueStore): Promise<boolean> => {
+    const earlier = list.slice(0, list.indexOf(store));
+    const failures = earlier.map((one) => ({ store: one, reason: null }));
+    return (await whoIsMarked(store, failures).catch(() => null)) !== null;
+  };
+
   return {
     get current() {
       return current;
     },
     take,
-    choose: async () =>
-      current ??
-      (choosing ??= find().finally(() => {
+    async choose() {
+      if (current && (await isLeft(current))) current = null;
+      return (current ??= await (choosing ??= find().finally(() => {
         choosing = null;
-      })),
+      })));
+    },
   };
 }
 

@@ -43,8 +43,8 @@ export function firstUsable(
   }
   if (list.length === 1) return first;
   const inTurn = createTurns();
-  /** Keys that this process has saved, so that nothing older of them is in a later store. */
-  const settled = new Set<string>();
+  /** Where this process has saved a key, so that nothing older of it is in a later store. */
+  const settled = new Map<string, KeyValueStore>();
   const limited = createLimited(clock, timeoutMs);
   const choice = createStoreChoice(list, limited);
   const laterThan = (store: KeyValueStore) => list.slice(list.indexOf(store) + 1);
@@ -118,9 +118,9 @@ export function firstUsable(
     set: (key, value) =>
       inTurn(key, async () => {
         const store = await choice.choose();
-        if (settled.has(key)) return store.set(key, value);
+        if (settled.get(key) === store) return store.set(key, value);
         await alone(key, () => store.set(key, value));
-        settled.add(key);
+        settled.set(key, store);
         // Nobody waits for tidying.
         for (const later of laterThan(store)) later.remove(key).catch(() => {});
       }),

@@ -59,7 +59,8 @@ async function obtain(context: Context, demand: TokenDemand): Promise<string> {
   await restore(context);
   const isMet = () => tokenAtHand(context, demand) !== undefined;
   if (isMet() && (context.held?.unsaved?.againAtMs ?? Infinity) <= clock.monotonicMs()) {
-    await renew(context, isMet).catch(() => {});
+    // Nobody waits for a store with a good token in hand.
+    renew(context, isMet).catch(() => {});
   }
   const atHand = tokenAtHand(context, demand);
   if (atHand !== undefined) return atHand;

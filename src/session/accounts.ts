@@ -4,7 +4,7 @@ import type { Host } from '../ports/index.js';
 import { createSession } from './create-session.js';
 import { DEFAULT_ACCOUNT, accountKey, accountsKey } from './keys.js';
 import { createOwnLock } from './own-lock.js';
-import { createSessionStore } from './session-store.js';
+import { createSessionStore, isReset } from './session-store.js';
 
 export interface AccountsOptions {
   readonly host: Host;
@@ -32,7 +32,7 @@ export async function listAccounts({
 }
 
 function unlessDamaged(error: unknown): null {
-  if (isMortiseError(error) && error.code === 'store_damaged') return null;
+  if ((isMortiseError(error) && error.code === 'store_damaged') || isReset(error)) return null;
   throw error;
 }
 

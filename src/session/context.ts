@@ -34,6 +34,8 @@ export type TokenLife = Pick<HeldSession, 'lifetimeMs' | 'receivedAtMs' | 'recei
 export interface Renewal {
   /** Those of a token for fewer scopes, joined by blanks. */
   readonly scope: string | undefined;
+  /** Only saves tokens that the store did not take. */
+  readonly isSave: boolean;
   readonly done: Promise<void>;
 }
 
@@ -53,7 +55,7 @@ export const accountNumber = ({ generation, foreignSignIns }: Context): number =
 /** In place of the revision of a record that was damaged: whatever is there later is another. */
 export const DAMAGED = '!';
 
-/** In place of a revision that could not be read. */
+/** In place of a record that could not be read. */
 export const EVERYTHING = '*';
 
 /** What the parts of one session share. */
@@ -93,8 +95,8 @@ export interface Context {
   /** Ends what would save the tokens later. */
   stopSaving: () => void;
   signingOut: Promise<void> | null;
-  /** The stored revision that was signed out of or refused: should its removal have failed, it is not taken up again. */
-  forgotten: string | null;
+  /** What was signed out of or refused: should its removal have failed, it is not taken up again. */
+  forgotten: Pick<StoredSession, 'signInId' | 'revision'> | typeof EVERYTHING | null;
   /** Counts the sign-ins of other processes that were taken over: another user may live in another region. */
   foreignSignIns: number;
   /** Who signed in here, as a digest. `null` until the platform has said so. */

@@ -99,6 +99,8 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     throw misconfigured('renewAheadMs must be a number above 0');
   }
   const inFlight = createInFlight();
+  // What the server has been asked goes on when a session closes, for a moment: its answer may be the only one.
+  const atServer = createInFlight();
   const machine = createMachine();
   const key = accountKey(provider, account);
   const lock = createOwnLock(host.lock, (held) => (context.hadLock = held));
@@ -111,7 +113,7 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     account,
     lock,
     store: createSessionStore({ ...host, lock }, key, accountsKey(provider)),
-    endpoint: createTokenEndpoint(host, provider, inFlight),
+    endpoint: createTokenEndpoint(host, provider, atServer),
     held: null,
     reason: 'never',
     generation: 0,
@@ -171,15 +173,14 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     signOut: () => signOut(context),
     moveFrom: (from) => untilStopped(moveFrom(context, from), inFlight),
     async close() {
-      const { attempt, renewing, signingOut, leaving, held } = context;
+      const { attempt, renewing, signingOut, leaving, held, endpoint } = context;
       stopAll(inFlight);
       attempt?.end(new MortiseError('aborted', {}));
       // A renewed token that the store does not have yet would be lost, and the old one is spent.
       const saving = held?.unsaved && lock(key, CLOSE_LOCK_TIMEOUT_MS, () => saveLast(context));
-      await within(
-        host.clock,
-        Promise.allSettled([attempt?.done, renewing?.done, signingOut, leaving, saving]),
-      );
+      const under = [attempt?.done, renewing?.done, signingOut, leaving, saving];
+      await within(host.clock, Promise.allSettled(under).then(endpoint.settled));
+      stopAll(atServer);
       machine.removeListeners();
     },
   };

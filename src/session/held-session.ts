@@ -3,6 +3,7 @@ import { randomText } from '../oauth/pkce.js';
 import type { Clock } from '../ports/index.js';
 import { EVERYTHING, type Context, type HeldSession, type TokenLife } from './context.js';
 import type { StoredSession } from './record.js';
+import { isReset } from './session-store.js';
 import type { Notices, SessionState } from './state.js';
 import type { Issued } from './token-endpoint.js';
 
@@ -109,13 +110,19 @@ export async function peek(
     // Somebody else may have set it aside, for all of us.
     return !stored && held && (await store.isSetAside()) ? undefined : stored;
   } catch (error) {
-    return isMortiseError(error) && error.code === 'store_damaged' ? undefined : 'unreadable';
+    const isLost = isMortiseError(error) && (error.code === 'store_damaged' || isReset(error));
+    return isLost ? undefined : 'unreadable';
   }
 }
 
 /** Signed out of here, though it could not be removed: it is not taken up again. */
-export const isForgotten = ({ forgotten }: Context, { revision }: StoredSession): boolean =>
-  forgotten === EVERYTHING || forgotten === revision;
+export function isForgotten(context: Context, stored: StoredSession): boolean {
+  // The first one seen is the one that could not be read then.
+  if (context.forgotten === EVERYTHING) context.forgotten = stored;
+  const { forgotten } = context;
+  const isSameSignIn = stored.signInId !== '' && forgotten?.signInId === stored.signInId;
+  return isSameSignIn || forgotten?.revision === stored.revision;
+}
 
 /** Takes over what another process has stored, or that it has signed out. */
 export function adopt(context: Context, stored: StoredSession | null): void {
@@ -144,19 +151,25 @@ export function forgetUser(context: Context): void {
  * Compares before it replaces: whatever another process has stored meanwhile wins. Under the lock only.
  */
 export async function keep(context: Context, renewed: HeldSession): Promise<void> {
-  const { store, host, generation, endpoint } = context;
+  const { store, host, generation, endpoint, account } = context;
   const isLate = () => context.generation !== generation;
   const stored = await peek(context);
   if (isLate()) return endpoint.revoke(renewed);
-  if (stored !== 'unreadable' && wasReplaced(context, stored)) {
+  if (
+    stored !== 'unreadable' &&
+    wasReplaced(context, stored) &&
+    !isSpent(context, stored, renewed)
+  ) {
     adopt(context, stored ?? null);
-    return context.held ? undefined : endpoint.revoke(renewed);
+    // Of the same sign-in, the other one's are as good; else nobody has these.
+    return context.held?.signInId === renewed.signInId ? undefined : endpoint.revoke(renewed);
   }
   let unsaved: HeldSession['unsaved'] = null;
   try {
     // One that cannot be read is not written to either: there may be a newer session in it.
     if (stored === 'unreadable') throw new MortiseError('store_unavailable', {});
     await store.save(renewed);
+    await store.enlist(account);
   } catch (error) {
     unsaved = { error: ourError(error), againAtMs: host.clock.monotonicMs() + SAVE_AGAIN_MS };
   }
@@ -164,6 +177,17 @@ export async function keep(context: Context, renewed: HeldSession): Promise<void
   const storedRevision = unsaved ? (context.held?.storedRevision ?? null) : renewed.revision;
   context.held = { ...renewed, storedRevision, unsaved };
 }
+
+/** Whether what is stored has only the refresh token that these tokens were had for. */
+const isSpent = (
+  { held }: Context,
+  stored: StoredSession | null | undefined,
+  renewed: HeldSession,
+): boolean =>
+  stored?.signInId === renewed.signInId &&
+  stored.refreshToken !== null &&
+  stored.refreshToken === held?.refreshToken &&
+  stored.refreshToken !== renewed.refreshToken;
 
 /** Whether another process signed in, renewed or signed out since we last looked. */
 export function wasReplaced(

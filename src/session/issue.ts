@@ -24,11 +24,18 @@ export async function issue(
   const refuse = () => endpoint.revoke(issued).then(() => false);
   if (isLate() || !mayCommit()) return refuse();
   const fresh = fromAnswer(context, issued, null);
+  /** A store may fail after it has written: what is revoked must not be found there. */
+  const undo = async (error: unknown) => {
+    const { held } = context;
+    const isThere = (await store.glance().catch(() => null))?.revision === fresh.revision;
+    if (isThere) await (held ? store.save(held) : store.removeIf(fresh.revision)).catch(() => {});
+    throw error;
+  };
   try {
     await lock(key, LOCK_TIMEOUT_MS, async () => {
       if (isLate()) return;
       await store.enlist(account);
-      await store.save(fresh);
+      await store.save(fresh).catch(undo);
     });
   } catch (error) {
     void endpoint.revoke(issued);
@@ -41,6 +48,7 @@ export async function issue(
   context.held = { ...fresh, storedRevision: fresh.revision };
   forgetUser(context);
   context.failures = 0;
+  context.forgotten = null;
   context.pause = null;
   context.narrowed.clear();
   context.unobtainable.clear();

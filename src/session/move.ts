@@ -8,8 +8,8 @@ import { createOwnLock } from './own-lock.js';
 import { restore } from './restore.js';
 import { createSessionStore } from './session-store.js';
 
-/** How long each of the two places is waited for. */
-const LOCK_TIMEOUT_MS = 5_000;
+/** How long each of the two places is waited for: a renewal there may take that long, and spends what would be moved. */
+const LOCK_TIMEOUT_MS = 45_000;
 
 /**
  * Brings the account here from another host's store, and removes it there once it is safe here.

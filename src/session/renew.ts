@@ -26,7 +26,11 @@ const LOCK_TIMEOUT_MS = 45_000;
  * @throws {MortiseError} `sign_in_required` when the server refused; everything else keeps the session.
  */
 export async function renew(context: Context, isMet: () => boolean, scope?: string): Promise<void> {
-  while (context.renewing && context.renewing.scope !== scope) {
+  const isSave = () => !!context.held?.unsaved && isMet();
+  while (
+    context.renewing &&
+    (context.renewing.scope !== scope || (context.renewing.isSave && !isSave()))
+  ) {
     await context.renewing.done.catch(() => {});
     if (isMet()) return;
   }
@@ -36,6 +40,7 @@ export async function renew(context: Context, isMet: () => boolean, scope?: stri
   }
   context.renewing ??= {
     scope,
+    isSave: isSave(),
     done: run(context, isMet, scope).finally(() => {
       context.renewing = null;
       context.atRest();

@@ -57,7 +57,9 @@ export function leave(
   reason: 'rejected' | 'signedOut',
   error?: MortiseError,
 ): void {
-  context.forgotten = context.held?.storedRevision ?? context.forgotten;
+  const { held } = context;
+  // Of the same sign-in there may come better tokens yet: from a sibling who was quicker.
+  if (held) context.forgotten = { revision: held.storedRevision ?? '', signInId: '' };
   context.held = null;
   forgetUser(context);
   context.reason = reason;

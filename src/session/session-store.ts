@@ -72,6 +72,11 @@ export function createSessionStore(
       throw error;
     }
   };
+  /** What the store itself has set aside is no sign-out either. */
+  const markDamaged = async (error: unknown): Promise<never> => {
+    if (isMortiseError(error) && error.code === 'store_damaged') await store.set(damagedKey, '');
+    throw error;
+  };
   const changeList = (change: (names: Set<string>) => unknown): Promise<void> =>
     alone(async () => {
       const names = new Set(parseNames(await readOrReset(listKey)));
@@ -102,13 +107,14 @@ export function createSessionStore(
   return {
     load: () =>
       inTurn(async () => {
-        const text = await store.get(key);
+        const text = await store.get(key).catch(markDamaged);
         // Who writes a store of their own may well give `undefined` for what is not there.
         if (text === null || text === undefined) return null;
         const session = parseSession(text);
         if (session) return session;
         await store.set(damagedKey, text);
-        await store.remove(key);
+        // Unless somebody has saved meanwhile.
+        if ((await store.get(key)) === text) await store.remove(key);
         throw new MortiseError('store_damaged', {});
       }),
     glance: () => limited(async () => parseSession((await store.get(key)) ?? '')),

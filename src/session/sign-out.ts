@@ -49,7 +49,7 @@ async function forget(context: Context): Promise<StoredSession[]> {
   context.narrowed.clear();
   context.unobtainable.clear();
   context.attempt = null;
-  context.forgotten = held?.storedRevision ?? context.forgotten;
+  context.forgotten = held ?? context.forgotten;
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';
   attempt?.end(new MortiseError('sign_in_cancelled', {}));
   const newer: StoredSession[] = [];

@@ -39,6 +39,8 @@ export interface TokenEndpoint {
   authorizeDevice(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
   /** How far the server's clock is ahead of ours, by its last answer; `null` when it did not say. */
   readonly serverClockAheadMs: number | null;
+  /** Resolves when nothing is being revoked. */
+  settled(): Promise<unknown>;
   /** Best effort, refresh token first (RFC 7009 section 2.1). Never rejects. */
   revoke(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<void>;
 }
@@ -58,6 +60,7 @@ export function createTokenEndpoint(
     return { status: answer.status, text, json: readJsonText(bytes) };
   };
   let serverClockAheadMs: number | null = null;
+  const revoking = new Set<Promise<void>>();
   let found: Promise<ServerMetadata> | undefined;
   const find = async () =>
     typeof provider.metadata === 'function' ? provider.metadata(readDocument) : provider.metadata;
@@ -95,12 +98,16 @@ export function createTokenEndpoint(
       const request = buildTokenRequest(provider, server, url, fields);
       return ask(request, 'exchange', {}, readEndpointAnswer, signal);
     },
+    settled: () => Promise.all(revoking),
     async revoke(tokens) {
       const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight, clock, host: '' };
       // All of it together, finding the server included. Signing out does not depend on it.
-      await createGuard(limits)
+      const told = createGuard(limits)
         .wait(tell(tokens))
-        .catch(() => {});
+        .catch(() => {})
+        .finally(() => revoking.delete(told));
+      revoking.add(told);
+      await told;
     },
   };
 

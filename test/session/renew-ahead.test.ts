@@ -271,7 +271,9 @@ describe('nothing is left', () => {
     ['close while it renews',     async ({ session, server, clock }) => {
       server.next(() => new Promise(() => {}));
       await clock.advance(55 * MINUTE_MS);
-      await session.close();
+      const closed = session.close();
+      await clock.advance(1_500);
+      await closed;
     }],
     ['close while degraded',      async ({ session, server, clock }) => {
       server.next(away);

@@ -196,7 +196,9 @@ test('closing lets everybody go who waits for another’s refresh', async () => 
   await clock.advance(1_500);
   await closed;
   await expect(waiting).rejects.toEqual(failing('aborted'));
-  await session.close();
+  const closedToo = session.close();
+  await clock.advance(1_500);
+  await closedToo;
   await expect(hanging).rejects.toEqual(failing('aborted'));
 });
 

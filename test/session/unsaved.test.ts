@@ -101,6 +101,7 @@ describe('case 125: tokens that the store did not take', () => {
     expect(desk.record()?.accessToken).not.toBe(token);
     await desk.clock.advance(1);
     expect(await own.session.getAccessToken()).toBe(token);
+    await settle();
     expect(desk.record()?.accessToken).toBe(token);
     expect(own.news().at(-1)).toBe('saved signedIn');
   });
@@ -304,7 +305,8 @@ describe.each([
     expect(await session.getAccessToken()).toBe(token);
     expect(desk.record()?.accessToken).toBe(token);
     expect(session.state).not.toHaveProperty('unsaved');
-    expect(own.sent).toEqual([]);
+    // Its own tokens are given back, for nobody has them any more.
+    expect(own.sent.filter((request) => !request.endsWith('/revoke'))).toEqual([]);
   });
 
   test('a sibling’s sign-in wins, though the tokens here are over', async () => {
@@ -317,7 +319,7 @@ describe.each([
     store.before = () => {};
     expect(await session.getAccessToken()).toBe(await sibling.session.getAccessToken());
     expect(session.state).toMatchObject({ name: 'signedIn' });
-    expect(own.sent).toEqual([]);
+    expect(own.sent.filter((request) => !request.endsWith('/revoke'))).toEqual([]);
   });
 
   // prettier-ignore
