@@ -38,6 +38,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   ELOOP: ['unwritable', 'Remove the link in the place of the file.'],
   ENOSPC: ['full', 'Free some disk space.'],
   EROFS: ['unwritable', 'Choose a folder that can be written.'],
+  ENOTDIR: ['unwritable', 'A file is in its way. Choose another.'],
 };
 
 /** How often a watched file is looked at: in time for the two seconds a store has to tell of a change. */

@@ -100,6 +100,10 @@ export function createKeyringStore(parts: KeyringStoreParts): KeyValueStore {
         await files.remove(fileKey(key));
         await files.remove(damagedKey(key));
       }),
+    ready: () =>
+      inTurn('', async () => {
+        await keys.findOrMake();
+      }),
     watch: (key, changed) => files.watch(fileKey(key), changed),
   };
 

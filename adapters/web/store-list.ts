@@ -137,6 +137,7 @@ export function firstUsable(
           if (failure) throw failure.error;
         }),
       ),
+    ready: async () => (await choice.choose()).ready?.(),
     watch(key, changed) {
       // Other processes may be of another choice.
       const stops = list.map((store) => store.watch?.(key, changed));

@@ -5,6 +5,9 @@ type RefusalCode = 'access_denied' | 'invalid_grant' | 'invalid_client' | 'oauth
 
 /** Refusals that say "not now" rather than "no". @see RFC 6749 section 4.1.2.1 */
 const PASSING = ['temporarily_unavailable', 'server_error', 'slow_down'];
+/** RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5: words that are no secret, whatever the secrets are. */
+const REGISTERED =
+  /^(invalid_(request|client|grant|scope)|un(authorized_client|supported_(grant|response)_type)|access_denied|server_error|temporarily_unavailable|authorization_pending|slow_down|expired_token)$/;
 const OWN_CODE: readonly string[] = ['access_denied', 'invalid_grant', 'invalid_client'];
 
 /**
@@ -28,7 +31,8 @@ export function readRefusal(
     const words = text.replace(/\S{20,}/g, (run) => (/^[a-z_]+$/i.test(run) ? run : '…'));
     return words.replace(/[^\x20-\x7e…]+/g, ' ').slice(0, maxLength) || undefined;
   };
-  const error = clean(fields.error, 60);
+  const isRegistered = typeof fields.error === 'string' && REGISTERED.test(fields.error);
+  const error = isRegistered ? String(fields.error) : clean(fields.error, 60);
   const errorDescription = clean(fields.error_description, 200);
   return {
     ...(status && { status }),

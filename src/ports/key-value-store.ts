@@ -11,6 +11,8 @@ export interface KeyValueStore {
   set(key: string, value: string): Promise<void>;
   /** Succeeds when the key is absent. */
   remove(key: string): Promise<void>;
+  /** Finds out whether it could be written to now. Asked before a user is sent to sign in. */
+  ready?(): Promise<void>;
   /** What a person may be told of it, such as `keyring`; of several stores in one, of that in use. */
   readonly name?: string;
   /**

@@ -152,7 +152,7 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     get diagnostics() {
       const { hadLock, endpoint } = context;
       const { serverClockAheadMs } = endpoint;
-      return { store: host.store.name ?? null, hadLock, serverClockAheadMs };
+      return { store: host.store.name || null, hadLock, serverClockAheadMs };
     },
     onChange(listener) {
       // Nobody hears of what others store until somebody listens.

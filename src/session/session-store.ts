@@ -23,6 +23,8 @@ const STORE_PROBLEMS = /^(absent|locked|timeout|refused|reset|unwritable|full)$/
 export interface SessionStore {
   /** @throws {MortiseError} `store_damaged` once: what cannot be read is set aside under another key. */
   load(): Promise<StoredSession | null>;
+  /** Whether it could be saved to, as far as the store can tell before. */
+  ready(): Promise<void>;
   /** What is there, without a turn and without a trace: for who cannot wait for those before. */
   glance(): Promise<StoredSession | null>;
   /** Whether a damaged record was set aside, and nothing has taken its place: nobody has signed out then. */
@@ -117,6 +119,7 @@ export function createSessionStore(
         if ((await store.get(key)) === text) await store.remove(key);
         throw new MortiseError('store_damaged', {});
       }),
+    ready: () => limited(async () => store.ready?.()),
     glance: () => limited(async () => parseSession((await store.get(key)) ?? '')),
     isSetAside: () => inTurn(async () => typeof (await store.get(damagedKey)) === 'string'),
     save: (session) => inTurn(() => store.set(key, formatSession(session))),

@@ -22,7 +22,7 @@ export function startTimeLimit(clock: Clock, limitMs: number, expire: () => void
     },
     isPast: () => passedMs() > ms,
     shorten(leftMs) {
-      const shorterMs = passedMs() + leftMs;
+      const shorterMs = Math.round(passedMs() + leftMs);
       if (shorterMs >= ms) return;
       ms = shorterMs;
       stop();

@@ -98,7 +98,11 @@ async function prepare(
   showing: Showing,
 ): Promise<string | null> {
   // Read before the user is bothered: a store that cannot be used is better known now.
-  const [made] = await Promise.all([authorize(context, redirectUri), restore(context)]);
+  const [made] = await Promise.all([
+    authorize(context, redirectUri),
+    restore(context),
+    context.store.ready(),
+  ]);
   if (showing.isOver()) return null;
   const { authorizationUrl, server } = made;
   showing.expect(made);

@@ -148,3 +148,12 @@ describe('case 118: the code of a refusal', () => {
     });
   });
 });
+
+test('a word of the RFCs is one, also where it holds what happens to be secret', () => {
+  const fields = { error: 'invalid_grant', error_description: 'the grant is over' };
+  expect(readRefusal(fields, ['grant'])).toEqual({
+    error: 'invalid_grant',
+    errorDescription: 'the … is over',
+  });
+  expect(readRefusal({ error: 'my-secret_grant' }, ['grant'])).toEqual({ error: 'my-secret_…' });
+});
