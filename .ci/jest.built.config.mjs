@@ -9,6 +9,7 @@ export default {
   testMatch: ['<rootDir>/test/public/**/*.test.ts'],
   // Only the tests are compiled: the built files run as they are.
   transform: { '\\.ts$': jest.transform['\\.[jt]s$'] },
+  setupFilesAfterEnv: [...jest.setupFilesAfterEnv, '<rootDir>/test/support/leak-guard-built.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^mortise$': '<rootDir>/dist/cjs/index.js',

@@ -1,5 +1,5 @@
 // npm test: everything, in order, stopping at the first step that fails. `npm test -- types jest` runs
-// only the steps it names (all: types format jest package nodes).
+// only the steps it names (all: types format jest package nodes leaks).
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeBinaries } from './node-versions.mjs';
@@ -8,6 +8,8 @@ import { build, install } from './setup.mjs';
 
 const chosen = process.argv.slice(2);
 const reports = join(root, '.cache/test');
+/** What the tests kept secret, for the last step. It goes with this process. */
+const secrets = join(reports, 'secrets');
 const vmModules = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
 const jestBin = join(root, 'node_modules/jest/bin/jest.js');
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -21,7 +23,11 @@ function add(passed, failed, skipped) {
 
 function jest(name, node, ...args) {
   const file = join(reports, `${name}.json`);
-  const { ok } = run([node, ...vmModules, jestBin, '--json', `--outputFile=${file}`, ...args]);
+  const tee = ['--require', join(root, '.ci/tee.cjs')];
+  const { ok } = run(
+    [node, ...vmModules, ...tee, jestBin, '--json', `--outputFile=${file}`, ...args],
+    { env: { MORTISE_LEAKS: secrets, MORTISE_TOLD: join(reports, `${name}.txt`) } },
+  );
   const report = JSON.parse(readFileSync(file, 'utf8'));
   add(
     report.numPassedTests,
@@ -73,6 +79,10 @@ const steps = {
         );
       }),
   ],
+  leaks: [
+    'Searching everything told for secrets',
+    () => run([process.execPath, '.ci/leaks.mjs', secrets, reports]).ok,
+  ],
 };
 
 for (const name of chosen) {
@@ -84,7 +94,8 @@ const startMs = performance.now();
 install();
 build();
 rmSync(reports, { recursive: true, force: true });
-mkdirSync(reports, { recursive: true });
+mkdirSync(secrets, { recursive: true, mode: 0o700 });
+process.on('exit', () => rmSync(secrets, { recursive: true, force: true }));
 
 let failedAt;
 for (const [name, [what, task]] of Object.entries(steps)) {

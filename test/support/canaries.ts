@@ -22,20 +22,25 @@ export const SPELLINGS: Readonly<Record<string, (secret: string) => string>> = {
 /** What to search for: every spelling, base64 at each of its three alignments without the edges that depend on neighbours. */
 export function tracesOf(secret: string): string[] {
   const traces = new Set<string>();
-  for (const text of [
-    secret,
-    encodeURIComponent(secret),
-    SPELLINGS['form-encoded']?.(secret) ?? '',
-  ]) {
-    traces.add(text).add(encodeURIComponent(text)).add(JSON.stringify(text).slice(1, -1));
+  // Most are spelled alike in all three ways.
+  const spelled = PLAIN.test(secret)
+    ? [secret]
+    : [secret, encodeURIComponent(secret), SPELLINGS['form-encoded']?.(secret) ?? ''];
+  for (const text of new Set(spelled)) {
+    traces.add(text);
+    if (spelled.length > 1) traces.add(encodeURIComponent(text));
+    if (spelled.length > 1) traces.add(JSON.stringify(text).slice(1, -1));
     for (const skip of [0, 1, 2]) {
-      const base64 = Buffer.concat([Buffer.alloc(skip), Buffer.from(text)]).toString('base64');
+      const base64 = Buffer.from('\0'.repeat(skip) + text).toString('base64');
       const whole = base64.slice(skip === 0 ? 0 : 4, -4);
       traces.add(whole).add(whole.replaceAll('+', '-').replaceAll('/', '_'));
     }
   }
   return [...traces];
 }
+
+/** What no encoding changes. */
+const PLAIN = /^[\w.-]*$/;
 
 /** Everything a curious program, log or crash reporter would make of a value. */
 function printsOf(value: unknown): string[] {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { HttpRequest, HttpResponse } from '../../src/ports/index.js';
 import { oauth } from '../../src/providers/oauth.js';
 import { toResponse, type FakeAnswer } from './fake-host.js';
@@ -34,7 +35,7 @@ export function createFakeServer({ lifetimeS = 3600 }: { lifetimeS?: number | nu
 
   const issue = (): FakeAnswer => {
     serial += 1;
-    const nonce = Math.random().toString(36).slice(2);
+    const nonce = randomBytes(12).toString('hex');
     const refreshToken = `${SECRET}-refresh-${serial}-${nonce}`;
     good.add(refreshToken);
     return {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   createSession,
   type Host,
@@ -72,7 +72,7 @@ export async function createStage(way: Way, options: StageOptions = {}): Promise
   const shown: string[] = [];
   const issued: Issued[] = [];
   const changes: StateChange[] = [];
-  const { newToken = (name: string) => `${name}-${issued.length + 1}` } = options;
+  const { newToken = randomToken } = options;
 
   const issue = (): Issued => {
     const next = { accessToken: newToken('access'), refreshToken: newToken('refresh') };
@@ -170,6 +170,9 @@ export async function createStage(way: Way, options: StageOptions = {}): Promise
   };
   return stage;
 }
+
+/** Unlike anything else, so that a leak can be searched for. */
+const randomToken = (name: string) => `${name}-${randomBytes(12).toString('hex')}`;
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
