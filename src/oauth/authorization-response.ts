@@ -31,8 +31,8 @@ export function readAuthorizationCode(
   const url = parseUrl(redirectUrl);
   if (!url || !isSamePlace(url, new URL(expected.redirectUri))) return null;
   const query = url.searchParams;
-  const { codeParameter = 'code', denialParameter = '' } = dialect;
-  const isDenied = query.get(denialParameter) === 'true';
+  const { codeParameter = 'code', denialParameter } = dialect;
+  const isDenied = denialParameter !== undefined && query.get(denialParameter) === 'true';
   const states = query.getAll('state');
   const isOurs =
     dialect.state === 'not repeated'

@@ -1,6 +1,6 @@
 import { MortiseError } from '../errors.js';
 import { quietly } from '../http/quietly.js';
-import { DAMAGED, type Context } from './context.js';
+import { DAMAGED, EVERYTHING, type Context } from './context.js';
 import {
   SAVE_AGAIN_MS,
   adopt,
@@ -29,6 +29,8 @@ export async function notice(context: Context): Promise<boolean> {
     mend(context);
     return true;
   }
+  // What could not be read when somebody signed out is not there, so what comes is new.
+  if (!stored && context.forgotten === EVERYTHING) context.forgotten = null;
   if (!wasReplaced(context, stored)) return true;
   if (!stored) {
     leave(context, 'sessionGone', 'signedOut');

@@ -39,8 +39,8 @@ export interface TokenEndpoint {
   authorizeDevice(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
   /** How far the server's clock is ahead of ours, by its last answer; `null` when it did not say. */
   readonly serverClockAheadMs: number | null;
-  /** Resolves when nothing is being revoked. */
-  settled(): Promise<unknown>;
+  /** Resolves when nothing is asked of the server any more. */
+  settled(): Promise<void>;
   /** Best effort, refresh token first (RFC 7009 section 2.1). Never rejects. */
   revoke(tokens: Pick<TokenSet, 'accessToken' | 'refreshToken'>): Promise<void>;
 }
@@ -60,7 +60,14 @@ export function createTokenEndpoint(
     return { status: answer.status, text, json: readJsonText(bytes) };
   };
   let serverClockAheadMs: number | null = null;
-  const revoking = new Set<Promise<void>>();
+  /** What a closing session waits for: requests, and the revocations that may follow from them. */
+  const running = new Set<Promise<unknown>>();
+  const run = <T>(task: Promise<T>): Promise<T> => {
+    running.add(task);
+    const over = () => void running.delete(task);
+    task.then(over, over);
+    return task;
+  };
   let found: Promise<ServerMetadata> | undefined;
   const find = async () =>
     typeof provider.metadata === 'function' ? provider.metadata(readDocument) : provider.metadata;
@@ -86,7 +93,7 @@ export function createTokenEndpoint(
       const more = await provider.carry?.(asked, () => createPkce(crypto));
       const fields: Fields = { ...asked, ...more?.send };
       const request = await build(server, fields);
-      const issued = await ask(request, step, fields, readTokenResponse);
+      const issued = await run(ask(request, step, fields, readTokenResponse));
       return { ...issued, carried: more?.keep ?? null };
     },
     async authorizeDevice(signal) {
@@ -98,16 +105,18 @@ export function createTokenEndpoint(
       const request = buildTokenRequest(provider, server, url, fields);
       return ask(request, 'exchange', {}, readEndpointAnswer, signal);
     },
-    settled: () => Promise.all(revoking),
+    async settled() {
+      while (running.size > 0) {
+        await Promise.allSettled(running);
+        // Whoever has asked says now whether the tokens are to be revoked.
+        for (let turn = 0; turn < 5; turn += 1) await null;
+      }
+    },
     async revoke(tokens) {
       const limits = { timeoutMs: REVOCATION_TIMEOUT_MS, inFlight, clock, host: '' };
       // All of it together, finding the server included. Signing out does not depend on it.
-      const told = createGuard(limits)
-        .wait(tell(tokens))
-        .catch(() => {})
-        .finally(() => revoking.delete(told));
-      revoking.add(told);
-      await told;
+      const told = createGuard(limits).wait(tell(tokens));
+      await run(told.catch(() => {}));
     },
   };
 

@@ -146,7 +146,7 @@ describe('case 116, 124, 137: what the server was asked when a session closes', 
   test.each<[string, Begin]>([
     ['a refresh',   refresh],
     ['an exchange', exchange],
-  ])('%s that is never answered is waited for 1.5 s, and leaves no timer', async (_, begin) => {
+  ])('%s that is never answered is waited for 1.5 s at most, and leaves no timer', async (_, begin) => {
     const desk = createDesk();
     const { server } = desk;
     const signedIn = begin === refresh;
@@ -155,9 +155,7 @@ describe('case 116, 124, 137: what the server was asked when a session closes', 
     const { own, asked } = await begin(desk);
     await settle();
     const closing = own.session.close();
-    await desk.clock.advance(1_499);
-    expect(await isClosed(closing)).toBe(false);
-    await desk.clock.advance(1);
+    await desk.clock.advance(1_500);
     expect(await isClosed(closing)).toBe(true);
     expect(await asked).toBe('aborted');
     expect([desk.clock.pending, desk.clock.pendingInBackground]).toEqual([0, 0]);
@@ -225,16 +223,15 @@ describe('case 138: after a sign-out that the store did not take', () => {
     },
   );
 
-  test('when there was no record at all, the next sign-in of a sibling is noticed', async () => {
+  test('when nobody knows whether there was one: whoever signs in after the first one seen is noticed', async () => {
     const desk = createDesk();
     const own = desk.start();
     await leave(desk.store, own, broken('get', 'remove'));
-    own.news();
     const sibling = desk.start();
+    await sibling.signIn('ann');
+    own.news();
     await sibling.signIn('bob');
-    await renew(sibling);
-    await settle();
-    expect(own.session.state.name).toBe('signedIn');
+    expect(own.news()).toEqual(['sessionFound signedIn']);
     expect(await ownerOf(desk, own)).toBe('bob');
   });
 });
@@ -261,7 +258,11 @@ describe('case 190: a keychain that has lost its key', () => {
     const { store, clock, server } = desk;
     let count = 0;
     const tokens = () => ({
-      json: { hasError: false, expiresIn: 3600, accessToken: `a${(count += 1)}` },
+      json: {
+        hasError: false,
+        expiresIn: 3600,
+        accessToken: `sEcReT-access-of-the-client-${(count += 1)}`,
+      },
     });
     server.next(tokens, tokens);
     const provider = prevu3d({
@@ -279,7 +280,7 @@ describe('case 190: a keychain that has lost its key', () => {
     await second.session.getAccessToken();
     await clock.advance(600_000);
     expect(writesOf(store, key)).toHaveLength(1);
-    expect(store.values.get(key)).toContain('"a2"');
+    expect(store.values.get(key)).toContain('of-the-client-2');
     await second.session.close();
   });
 
@@ -293,7 +294,7 @@ describe('case 190: a keychain that has lost its key', () => {
         throw new MortiseError('store_unavailable', { problem: 'reset' });
       }
     };
-    const host = createFakeHost({ store, clock });
+    const host = createFakeHost({ http: desk.server.http, store, clock });
     expect(await listAccounts({ host, provider: personProvider() })).toEqual(['two']);
   });
 });
@@ -380,14 +381,22 @@ describe('case 187: damage', () => {
     const key = sessionKey(store);
     store.values.set(key, '{"half');
     const gate = deferred<void>();
-    store.before = (operation, name) =>
-      operation === 'set' && name.endsWith('/damaged') ? gate.promise : undefined;
+    let isFirst = true;
+    store.before = (operation, name) => {
+      if (operation !== 'set' || !name.endsWith('/damaged') || !isFirst) return undefined;
+      isFirst = false;
+      return gate.promise;
+    };
     const restoring = desk.start({ isHeard: false }).session.restore();
     await clock.advance(6_000);
     const asked = outcome(renew(own));
     await settle();
+    const saved = store.values.get(key);
+    expect(saved).toContain('accessToken');
     gate.resolve();
     await restoring;
+    await settle();
+    expect(store.values.get(key)).toBe(saved);
     await clock.advance(10_000);
     expect(await asked).toBe('done');
     expect(desk.record()?.accessToken).toBe(await own.session.getAccessToken());
@@ -460,8 +469,9 @@ describe('case 121, 122: tokens that come in late', () => {
   });
 
   test('win over a record that still has the refresh token they were had for', async () => {
-    const desk = createDesk({ lock: neverHeld });
-    const own = await desk.signedIn();
+    const desk = createDesk();
+    // A lock that the sibling does not see: on another machine, or in a container.
+    const own = await desk.signedIn({ lock: neverHeld });
     const sibling = desk.start();
     await sibling.session.restore();
     const { revision } = desk.record() ?? {};
@@ -487,7 +497,10 @@ test('case 125: an account that could not be put on the list is put there with t
   const desk = createDesk();
   const { store, clock } = desk;
   const listed = () =>
-    listAccounts({ host: createFakeHost({ store, clock }), provider: personProvider() });
+    listAccounts({
+      host: createFakeHost({ http: desk.server.http, store, clock }),
+      provider: personProvider(),
+    });
   store.before = (operation, key) => {
     if (key.includes('1-accounts')) broken('set')(operation, key);
   };
