@@ -101,6 +101,8 @@ export interface Context {
   foreignSignIns: number;
   /** Who signed in here, as a digest. `null` until the platform has said so. */
   identity: string | null;
+  /** Notes who that is, with the tokens. */
+  noting: Promise<void>;
   /** The platform has named somebody else since. */
   isUserChanged: boolean;
   /** Whether the last lock was had; `null` until one was needed. */

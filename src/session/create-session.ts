@@ -128,6 +128,7 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     forgotten: null,
     foreignSignIns: 0,
     identity: null,
+    noting: Promise.resolve(),
     isUserChanged: false,
     hadLock: null,
     atRest: () => {},
@@ -173,12 +174,12 @@ export function createSession<Api extends PlatformApi>(options: SessionOptions<A
     signOut: () => signOut(context),
     moveFrom: (from) => untilStopped(moveFrom(context, from), inFlight),
     async close() {
-      const { attempt, renewing, signingOut, leaving, held, endpoint } = context;
+      const { attempt, renewing, signingOut, leaving, noting, held, endpoint } = context;
       stopAll(inFlight);
       attempt?.end(new MortiseError('aborted', {}));
       // A renewed token that the store does not have yet would be lost, and the old one is spent.
       const saving = held?.unsaved && lock(key, CLOSE_LOCK_TIMEOUT_MS, () => saveLast(context));
-      const under = [attempt?.done, renewing?.done, signingOut, leaving, saving];
+      const under = [attempt?.done, renewing?.done, signingOut, leaving, noting, saving];
       await within(host.clock, Promise.allSettled(under).then(endpoint.settled));
       stopAll(atServer);
       machine.removeListeners();

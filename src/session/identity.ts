@@ -27,7 +27,10 @@ export function askIdentity(context: Context): (...who: readonly unknown[]) => v
     if (context.isUserChanged && !wasChanged) tell(context);
     if (held.identity === null && !context.isUserChanged) await note(context, identity);
   };
-  return (...who) => void compare(who).catch(() => {});
+  return (...who) => {
+    const noting = compare(who).catch(() => {});
+    context.noting = Promise.all([context.noting, noting]).then(() => {});
+  };
 }
 
 /** Keeps it with the tokens, so that the next process compares, too. */

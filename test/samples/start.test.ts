@@ -254,7 +254,9 @@ describe('npm start, without an account', () => {
     writeFileSync(join(home, 'state'), 'a file');
     const { exitCode, stdout, stderr } = await runSandbox();
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
-    expect(stdout).toMatch(/✗ store unavailable\n {4}The folder .* cannot be used \(ENOTDIR\)\./);
+    expect(stdout).toMatch(
+      /✗ store unavailable: unwritable\n {4}The folder .* cannot be used \(ENOTDIR\)\./,
+    );
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(

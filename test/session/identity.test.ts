@@ -264,7 +264,9 @@ describe('case 137, 140: an answer that comes too late', () => {
     await own.session.restore();
     own.news();
     await own.session.api.whoAmI();
-    await own.session.close();
+    const closed = own.session.close();
+    await desk.clock.advance(1_500);
+    await closed;
     hashed.resolve();
     await settle();
     expect(desk.record()?.identity ?? null).toBeNull();
