@@ -40,6 +40,18 @@ export function signedInState(context: Context, held: HeldSession): SessionState
   return { name: 'signedIn', expiresAtMs, scopes: Object.freeze([...scopes]), ...notices };
 }
 
+/** Shows the same session anew, with what there is to tell now. */
+export function retell(context: Context, event: 'saved' | 'userChanged'): void {
+  const { machine, held } = context;
+  const { state } = machine;
+  if (!held) return;
+  const next: SessionState =
+    state.name === 'degraded'
+      ? { name: 'degraded', retryAtMs: state.retryAtMs, ...noticesOf(context, held) }
+      : signedInState(context, held);
+  machine.dispatch(event, next);
+}
+
 export const noticesOf = ({ isUserChanged }: Context, held: HeldSession): Notices => ({
   ...(held.unsaved && { unsaved: true }),
   ...(isUserChanged && { userChanged: true }),

@@ -1,6 +1,6 @@
 import { base64url } from '../oauth/base64url.js';
 import { accountNumber, type Context } from './context.js';
-import { noticesOf, peek, recognise, signedInState, wasReplaced } from './held-session.js';
+import { peek, recognise, retell, wasReplaced } from './held-session.js';
 import { notice } from './notice.js';
 import { randomText } from '../oauth/pkce.js';
 
@@ -24,7 +24,7 @@ export function askIdentity(context: Context): (...who: readonly unknown[]) => v
     if (!held || accountNumber(context) !== account || context.inFlight.isClosed) return;
     const wasChanged = context.isUserChanged;
     recognise(context, identity);
-    if (context.isUserChanged && !wasChanged) tell(context);
+    if (context.isUserChanged && !wasChanged) retell(context, 'userChanged');
     if (held.identity === null && !context.isUserChanged) await note(context, identity);
   };
   return (...who) => {
@@ -52,14 +52,4 @@ async function note(context: Context, identity: string): Promise<void> {
   });
   // What was found there instead is news.
   await notice(context);
-}
-
-function tell(context: Context): void {
-  const { machine, held } = context;
-  const { state } = machine;
-  if (!held) return;
-  if (state.name === 'signedIn') machine.dispatch('userChanged', signedInState(context, held));
-  if (state.name !== 'degraded') return;
-  const notices = noticesOf(context, held);
-  machine.dispatch('userChanged', { name: 'degraded', retryAtMs: state.retryAtMs, ...notices });
 }

@@ -7,8 +7,8 @@ import {
   fromAnswer,
   isUsable,
   keep,
-  noticesOf,
   peek,
+  retell,
   signedInState,
   wasReplaced,
 } from './held-session.js';
@@ -88,7 +88,10 @@ async function run(
     throw settleFailure(context, error, scope);
   }
   if (isLate()) return;
-  if (isSave && context.held) return tellSaved(context);
+  if (isSave && context.held) {
+    if (!context.held.unsaved && 'unsaved' in machine.state) retell(context, 'saved');
+    return;
+  }
   context.failures = 0;
   context.pause = null;
   // A sign-in that failed meanwhile has put the session back to signedIn.
@@ -119,17 +122,6 @@ export function saveLater(context: Context): void {
   };
   inFlight.stops.add(free);
   context.stopSaving = free;
-}
-
-function tellSaved(context: Context): void {
-  const { machine, held } = context;
-  const { state } = machine;
-  if (!held || held.unsaved || !('unsaved' in state)) return;
-  if (state.name === 'signedIn') machine.dispatch('saved', signedInState(context, held));
-  else {
-    const notices = noticesOf(context, held);
-    machine.dispatch('saved', { name: 'degraded', retryAtMs: state.retryAtMs, ...notices });
-  }
 }
 
 /** Looks again at what is stored, for a sibling may have renewed, and only then asks the server. */
