@@ -15,7 +15,7 @@ const STORES = [
 /** The tests that are to notice. Those of random runs and of every provider say little of a line. */
 const TESTS = {
   'src/oauth': /^test\/(oauth\/|session\/device|providers\/(profiles|providers|oauth)\.)/,
-  'src/session': /^test\/session\/(?!model|siblings-model|secrets)/,
+  'src/session': /^test\/(session\/(?!model|siblings-model|secrets)|api\/|providers\/(?!every-))/,
   adapters: /^test\/adapters\/(node\/((file|keyring)-store|promises)|web\/store-list)/,
 };
 

@@ -30,7 +30,8 @@ const ROOMS: ReadonlyArray<readonly [room: RegExp, mayImport: RegExp, types?: Re
   // Also the only one with Node's modules. What a program without a proxy or keychain need not load
   // (open, undici, keyring) is imported when it is used.
   [/^adapters\/(node)\//,      /^src\/errors\.ts|^adapters\/(web|SELF)\/|^node:|^(open|undici|@napi-rs\/keyring)$/, /^src\/(ports|sandbox)\//],
-  [/^adapters\/([\w-]+)\//,    /^src\/errors\.ts|^adapters\/(web|SELF)\/|^idb-keyval$|^@noble\/hashes\//, /^src\/ports\//],
+  // Tokens rest in memory where nothing else was asked for. A panel and an element show the states of a session.
+  [/^adapters\/([\w-]+)\//,    /^src\/(errors|session\/memory-store)\.ts|^adapters\/(web|SELF)\/|^idb-keyval$|^@noble\/hashes\//, /^src\/(ports|session|api)\//],
   // The stage is what all samples play on; nobody copies it.
   [/^samples\/([\w-]+)\//,     /^mortise(\/[\w/-]+)?$|^node:|^samples\/(SELF|stage)\//],
 ];

@@ -50,6 +50,11 @@ export interface VisitRequest {
    * Resolves late: after the code exchange.
    */
   readonly onRedirect: (redirectUrl: string) => Promise<RedirectOutcome>;
+  /**
+   * What became of the window, where that can be seen: `lost` when it cannot be seen any more and may still
+   * bring the answer, `closed` when the user has certainly left it, which ends the sign-in.
+   */
+  readonly onWindow: (fate: 'lost' | 'closed') => void;
 }
 
 /**

@@ -7,7 +7,7 @@ import { backToBefore, codeGrant, issue } from './issue.js';
 import { restore } from './restore.js';
 import type { AuthorizingState } from './state.js';
 import { startTimeLimit } from './time-limit.js';
-import { createVisits, visitUser } from './visit.js';
+import { createVisits, visitUser, type Showing } from './visit.js';
 
 /** RFC 8628 section 3.4. */
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -162,11 +162,25 @@ export function startAttempt(
     redirect: provider.redirect,
     signal: controller.signal,
     onRedirect: (redirectUrl) => receive({ redirectUrl }),
+    onWindow(fate) {
+      // An answer that is here already needs no window.
+      if (acceptedCode !== undefined) return;
+      if (fate === 'closed') end(new MortiseError('sign_in_cancelled', {}));
+      else if (shown.window === 'open') show('windowLost', { window: 'lost' });
+    },
     device: {
       begin: () => endpoint.authorizeDevice(controller.signal),
       redeem: redeemDevice,
       wait,
     },
+  };
+
+  const show: Showing['show'] = (event, change, error) => {
+    if (isOver()) return;
+    const { answerBy: _, weakness: __, ...lasting } = shown;
+    // What was said of the visit before does not hold of this one.
+    shown = { ...(event === 'addressReady' ? lasting : shown), ...change };
+    machine.dispatch(event, shown, error === undefined ? undefined : ourError(error));
   };
 
   const visits = createVisits(request, () => controller.abort());
@@ -182,13 +196,7 @@ export function startAttempt(
         limit.shorten(ms);
         shown = { ...shown, expiresAtMs: startedAtMs + limit.ms };
       },
-      show(event, change, error) {
-        if (isOver()) return;
-        const { answerBy: _, weakness: __, ...lasting } = shown;
-        // What was said of the visit before does not hold of this one.
-        shown = { ...(event === 'addressReady' ? lasting : shown), ...change };
-        machine.dispatch(event, shown, error === undefined ? undefined : ourError(error));
-      },
+      show,
     });
   };
 

@@ -61,6 +61,10 @@ export interface FakeVisit {
   /** Comes back with exactly this address. */
   redirectTo(url: string): Promise<RedirectOutcome>;
   readonly signal: AbortSignal;
+  /** The window is severed: it cannot be seen any more. */
+  loseWindow(): void;
+  /** The user closes the window. */
+  closeWindow(): void;
 }
 
 export interface FakeHost extends Host {
@@ -93,7 +97,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
   const visits: FakeVisit[] = [];
   let arrived = deferred<FakeVisit>();
   const userAgent: RedirectUserAgent = {
-    async open({ onRedirect, signal }) {
+    async open({ onRedirect, onWindow, signal }) {
       if (options.openError) throw options.openError;
       const redirectUri = `http://127.0.0.1:${4000 + visits.length}/callback`;
       const visit: FakeVisit = {
@@ -101,6 +105,8 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
         url: '',
         isOpen: true,
         signal,
+        loseWindow: () => onWindow('lost'),
+        closeWindow: () => onWindow('closed'),
         redirectTo: (url) => onRedirect(url),
         redirect(query) {
           const state = new URL(visit.url).searchParams.get('state') ?? '';

@@ -39,6 +39,7 @@ export function describeUserAgent(name: string, setUp: () => Promise<UserAgentFi
           arrived.push(redirectUrl);
           return outcome();
         },
+        onWindow() {},
       });
 
     beforeEach(async () => {

@@ -97,6 +97,7 @@ const open = (redirect: RedirectRule = ANY, texts = {}) =>
       arrived.push(redirectUrl);
       return outcome(redirectUrl);
     },
+    onWindow() {},
   });
 
 beforeEach(() => {
@@ -587,6 +588,7 @@ describe('the end', () => {
       redirect: ANY,
       signal: over.signal,
       onRedirect: async () => SIGNED_IN,
+      onWindow() {},
     });
     const navigated = expect(visit.navigate('https://as.example/')).rejects.toMatchObject({
       code: 'aborted',
@@ -615,6 +617,7 @@ describe('the end', () => {
       redirect: ANY,
       signal: over.signal,
       onRedirect: async () => SIGNED_IN,
+      onWindow() {},
     });
     const error = await visit.navigate('https://as.example/').catch((caught: unknown) => caught);
     expect(error).toMatchObject({ name: 'MortiseError', code });

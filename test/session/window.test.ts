@@ -1,0 +1,107 @@
+// The window that shows the consent page, as far as anybody can see it.
+import { createSession } from '../../src/session/create-session.js';
+import type { StateChange } from '../../src/session/machine.js';
+import type { HttpRequest } from '../../src/ports/index.js';
+import { createFakeHost, deferred } from '../support/fake-host.js';
+import { createFakeServer, fakeProvider } from '../support/fake-server.js';
+import { failing } from './support.js';
+
+async function begun(more: { beforeToken?: () => Promise<unknown> } = {}) {
+  const server = createFakeServer();
+  const http = async (request: HttpRequest) => {
+    if (request.url.includes('token')) await more.beforeToken?.();
+    return server.http(request);
+  };
+  const host = createFakeHost({ http });
+  const session = createSession({ host, provider: fakeProvider() });
+  const changes: StateChange[] = [];
+  session.onChange((change) => void changes.push(change));
+  const done = session.signIn();
+  done.catch(() => {});
+  const visit = await host.visit();
+  return { session, changes, done, visit, host, server };
+}
+
+const lost = { name: 'authorizing', window: 'lost', authorizationUrl: expect.any(String) };
+
+describe('case 69: a window that cannot be seen any more', () => {
+  test('is told, with the address to open by hand, and told once', async () => {
+    const { session, changes, visit } = await begun();
+    visit.loseWindow();
+    visit.loseWindow();
+    expect(session.state).toMatchObject({ ...lost, authorizationUrl: visit.url });
+    expect(changes.map(({ event }) => event)).toEqual([
+      'signInRequested',
+      'addressReady',
+      'windowLost',
+    ]);
+    expect(changes.at(-1)).not.toHaveProperty('error');
+  });
+
+  test('may still bring the answer', async () => {
+    const { session, done, visit } = await begun();
+    visit.loseWindow();
+    await expect(visit.redirect({ code: 'good' })).resolves.toEqual({ kind: 'signedIn' });
+    await done;
+    expect(session.state.name).toBe('signedIn');
+  });
+
+  test('can be replaced by another one', async () => {
+    const { session, done, visit, host } = await begun();
+    visit.loseWindow();
+    const again = session.signIn({ whilePending: 'restart' });
+    await expect(done).rejects.toEqual(failing('sign_in_cancelled'));
+    const second = await host.visit();
+    expect(session.state).toMatchObject({ window: 'open', authorizationUrl: second.url });
+    await second.redirect({ code: 'good' });
+    await again;
+  });
+
+  test('ends at the time limit all the same', async () => {
+    const { done, visit, host } = await begun();
+    visit.loseWindow();
+    host.clock.advance(300_000);
+    await expect(done).rejects.toEqual(failing('sign_in_timeout'));
+    expect(visit.isOpen).toBe(false);
+  });
+});
+
+describe('case 70: a window that the user has closed', () => {
+  test.each([
+    ['at once', () => {}],
+    ['after it was lost', (visit: { loseWindow(): void }) => visit.loseWindow()],
+  ])('ends the sign-in, %s', async (_, before) => {
+    const { session, done, visit, host } = await begun();
+    before(visit);
+    visit.closeWindow();
+    await expect(done).rejects.toEqual(failing('sign_in_cancelled'));
+    expect(session.state).toEqual({ name: 'signedOut', reason: 'never' });
+    expect(visit.isOpen).toBe(false);
+    expect(host.clock.pending).toBe(0);
+  });
+
+  test('ends nothing once the answer is here', async () => {
+    const gate = deferred<void>();
+    const { session, done, visit, changes } = await begun({ beforeToken: () => gate.promise });
+    const redirected = visit.redirect({ code: 'good' });
+    visit.loseWindow();
+    visit.closeWindow();
+    expect(session.state.name).toBe('exchanging');
+    gate.resolve();
+    await expect(redirected).resolves.toEqual({ kind: 'signedIn' });
+    await done;
+    expect(changes.map(({ event }) => event)).not.toContain('windowLost');
+  });
+
+  test('leaves a later sign-in alone', async () => {
+    const { session, done, visit, host } = await begun();
+    const again = session.signIn({ whilePending: 'restart' });
+    await expect(done).rejects.toEqual(failing('sign_in_cancelled'));
+    const second = await host.visit();
+    visit.loseWindow();
+    visit.closeWindow();
+    expect(session.state).toMatchObject({ window: 'open' });
+    await second.redirect({ code: 'good' });
+    await again;
+  });
+});
