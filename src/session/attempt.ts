@@ -1,28 +1,20 @@
 import { MortiseError, ourError } from '../errors.js';
 import { within } from '../http/guard.js';
+import type { Fields } from '../oauth/provider.js';
 import type { RedirectOutcome, VisitRequest } from '../ports/index.js';
 import { isCodeAlone, readCode, type Authorization } from './authorization.js';
 import { leaveAfter, type Attempt, type Context } from './context.js';
-import { backToBefore, codeGrant, issue } from './issue.js';
+import { backToBefore, codeGrant, deviceGrant, issue } from './issue.js';
 import { restore } from './restore.js';
 import type { AuthorizingState } from './state.js';
 import { startTimeLimit } from './time-limit.js';
 import { createVisits, visitUser, type Showing } from './visit.js';
 
-/** RFC 8628 section 3.4. */
-const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
-
 /**
  * Starts one sign-in. Opens the host's user agent before anything asynchronous happens, because a popup may
  * open only inside the user's click.
- *
- * @param previous An attempt that gives way; its port may be the one needed.
  */
-export function startAttempt(
-  context: Context,
-  timeoutMs: number,
-  previous: Attempt | null,
-): Attempt {
+export function startAttempt(context: Context, timeoutMs: number): Attempt {
   const { host, machine, provider, endpoint } = context;
   const { clock } = host;
   const startedAtMs = clock.nowMs();
@@ -98,14 +90,23 @@ export function startAttempt(
     return turn;
   };
 
+  /** One token request. From the moment its answer is to be saved nothing else ends the sign-in. */
+  const commit = async (grant: Fields): Promise<void> => {
+    const isKept = await issue(context, grant, () => {
+      if (phase === 'waiting') {
+        phase = 'saving';
+        // Of a code for another device nothing was told so far: the server was asked all the time.
+        machine.dispatch('redirectReceived', { name: 'exchanging' });
+      }
+      return phase === 'saving';
+    });
+    if (isKept) finish({ kind: 'signedIn' });
+    else fail(new MortiseError('sign_in_cancelled', {}));
+  };
+
   const redeem = async (code: string, authorization: Authorization): Promise<RedirectOutcome> => {
     try {
-      const isKept = await issue(context, codeGrant(code, authorization), () => {
-        if (phase === 'waiting') phase = 'saving';
-        return phase === 'saving';
-      });
-      if (isKept) finish({ kind: 'signedIn' });
-      else fail(new MortiseError('sign_in_cancelled', {}));
+      await commit(codeGrant(code, authorization));
     } catch (error) {
       const refused = ourError(error);
       const isForeign =
@@ -131,21 +132,10 @@ export function startAttempt(
 
   /** Nothing comes back from another device: the server is asked, and gives tokens in the end. */
   const redeemDevice = async (deviceCode: string): Promise<RedirectOutcome> => {
-    try {
-      const grant = { grant_type: DEVICE_CODE, device_code: deviceCode };
-      const isKept = await issue(context, grant, () => {
-        if (phase === 'waiting') {
-          phase = 'saving';
-          machine.dispatch('redirectReceived', { name: 'exchanging' });
-        }
-        return phase === 'saving';
-      });
-      if (isKept) finish({ kind: 'signedIn' });
-      else fail(new MortiseError('sign_in_cancelled', {}));
-    } catch (error) {
+    await commit(deviceGrant(deviceCode)).catch((error: unknown) => {
       if (phase === 'waiting') throw error;
       fail(error);
-    }
+    });
     return verdict;
   };
 
@@ -217,9 +207,9 @@ export function startAttempt(
   const attempt: Attempt = { done: verdict.then(leave), receive, end };
   leaveAfter(context, attempt.done);
   context.attempt = attempt;
-  // One cut in two may be at its second half.
+  // Another gives way, or one cut in two is at its second half.
   const isBusy = /^(authorizing|exchanging)$/.test(machine.state.name);
-  machine.dispatch(previous || isBusy ? 'signInRestarted' : 'signInRequested', shown);
+  machine.dispatch(isBusy ? 'signInRestarted' : 'signInRequested', shown);
   // A listener may have ended it already.
   if (!isOver()) void open().catch(fail);
   return attempt;

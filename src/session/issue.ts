@@ -70,6 +70,12 @@ export const codeGrant = (
   code_verifier: codeVerifier,
 });
 
+/** @see RFC 8628 section 3.4 */
+export const deviceGrant = (deviceCode: string): Fields => ({
+  grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+  device_code: deviceCode,
+});
+
 /** A sign-in that failed leaves things as they were: signed in, if one was. */
 export function backToBefore(context: Context, error: MortiseError): void {
   const { machine, held, reason } = context;

@@ -48,7 +48,7 @@ export function signIn(
   if (pending && whilePending === 'join') {
     return abortable(pending.done, signal, 'sign_in_cancelled');
   }
-  const attempt = startAttempt(context, timeoutMs, pending);
+  const attempt = startAttempt(context, timeoutMs);
   pending?.end(cancelled);
   if (!signal) return attempt.done;
   const cancel = () => attempt.end(cancelled);

@@ -526,3 +526,29 @@ test('closing ends a sign-in with aborted and leaves nothing behind', async () =
   await expect(session.signIn()).rejects.toEqual(failing('aborted'));
   await expect(session.getAccessToken()).rejects.toEqual(failing('aborted'));
 });
+
+test('started over by a listener that hears of the tokens, it is a sign-in like any other', async () => {
+  const { session, host, changes, signIn } = setUp();
+  let again: Promise<void> | undefined;
+  session.onChange(({ event }) => {
+    if (event === 'tokensIssued') again ??= signIn({ whilePending: 'restart' });
+  });
+  const done = signIn();
+  await (await host.visit()).redirect({ code: 'good' });
+  await done;
+  const second = host.visits[1] ?? (await host.visit());
+  await settle();
+  expect(session.state).toMatchObject({ name: 'authorizing', authorizationUrl: second.url });
+  await second.redirect({ code: 'good' });
+  await again;
+  expect(changes.map(({ from, event }) => `${from} ${event}`)).toEqual([
+    'idle signInRequested',
+    'authorizing addressReady',
+    'authorizing redirectReceived',
+    'exchanging tokensIssued',
+    'signedIn signInRequested',
+    'authorizing addressReady',
+    'authorizing redirectReceived',
+    'exchanging tokensIssued',
+  ]);
+});
