@@ -108,7 +108,7 @@ export function createFileStore(path: string, load: () => Promise<FileSystem>): 
         if (!(await isPrivate(fs, directory))) return;
         await patiently(() => fs.rm(file, { force: true }));
         await patiently(() => fs.rm(`${file}.damaged`, { force: true }));
-        await removeStale(fs, directory);
+        await removeStale(fs, directory, file);
         await flush(fs, directory);
       }),
     watch(key, changed) {

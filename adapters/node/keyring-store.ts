@@ -66,7 +66,8 @@ export function keyringStore({ service, directory }: KeyringStoreOptions): KeyVa
 export function createKeyringStore(parts: KeyringStoreParts): KeyValueStore {
   const { service, directory = defaultDirectory(service), clock, timeoutMs } = parts;
   const files = fileStore({ directory });
-  const keys = createSealingKeys(limitKeychain(parts.keychain, clock, timeoutMs), parts.lock);
+  const keychain = limitKeychain(parts.keychain, clock, timeoutMs);
+  const keys = createSealingKeys(keychain, parts.lock, clock);
   const turns = createTurns();
   const inTurn = <T>(key: string, task: () => Promise<T>) =>
     turns(key, () =>

@@ -81,13 +81,24 @@ export async function flush(fs: FileSystem, directory: string): Promise<void> {
   }
 }
 
-/** What killed processes left holds secrets too. No save fails because tidying did. */
-export async function removeStale(fs: FileSystem, directory: string): Promise<void> {
+/**
+ * What killed processes left holds secrets too. No save fails because tidying did.
+ *
+ * @param removed Of this file nothing is to stay, however young: a save of it that is under way fails.
+ */
+export async function removeStale(
+  fs: FileSystem,
+  directory: string,
+  removed?: string,
+): Promise<void> {
   const names = await fs.readdir(directory).catch(() => []);
   for (const name of names.filter((name) => /-[0-9a-f]{40}\.txt\.[0-9a-f]{16}\.tmp$/.test(name))) {
     const path = join(directory, name);
     const found = await fs.lstat(path).catch(() => null);
-    if (found && found.mtimeMs < Date.now() - STALE_AFTER_MS) await fs.rm(path).catch(ignore);
+    const isOver = removed !== undefined && path.startsWith(`${removed}.`);
+    if (found && (isOver || found.mtimeMs < Date.now() - STALE_AFTER_MS)) {
+      await fs.rm(path).catch(ignore);
+    }
   }
 }
 

@@ -2,12 +2,13 @@ import type { Clock, Lock } from '../../src/ports/index.js';
 import { createLocalLock } from '../web/local-lock.js';
 import { findKernelLock } from './kernel-lock.js';
 import type { Free, KernelLock } from './kernel-lock.js';
+import { trueNameOf } from './true-name.js';
 
 export interface ProcessLockOptions {
   /** What is shared, as its store names it: locks of one place exclude each other. */
   readonly place: string;
   readonly clock: Clock;
-  /** Default: that of this system. `null`: none, and the lock is among the callers in here. */
+  /** Default: that of this system. `null`: none, and callers in here take turns without the lock. */
   readonly kernel?: KernelLock | null;
 }
 
@@ -39,7 +40,8 @@ export function createProcessLock({
   kernel = findKernelLock(),
 }: ProcessLockOptions): Lock {
   const inTurn = createLocalLock(clock);
-  if (!kernel) return inTurn;
+  // Other processes are not kept out, and who asks is told so.
+  if (!kernel) return (name, timeoutMs, task) => inTurn(name, timeoutMs, () => task(false));
   const { take, whenFreed } = kernel;
 
   async function obtain(lockName: string, signal: AbortSignal): Promise<Free | null> {
@@ -91,7 +93,7 @@ export function createProcessLock({
 async function nameOf(place: string, lockName: string): Promise<string> {
   const { createHash } = await import('node:crypto');
   // Windows has no such number, and keeps what makes its locks in a folder of the user.
-  const what = JSON.stringify([process.getuid?.() ?? null, place, lockName]);
+  const what = JSON.stringify([process.getuid?.() ?? null, await trueNameOf(place), lockName]);
   return `${PROTOCOL}-${createHash('sha256').update(what).digest('hex')}`;
 }
 

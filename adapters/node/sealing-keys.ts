@@ -1,4 +1,4 @@
-import type { Lock } from '../../src/ports/index.js';
+import type { Clock, Lock } from '../../src/ports/index.js';
 import { keychainError, type LimitedKeychain } from './keychain.js';
 import { importSealingKey, KEY_BYTES, type SealingKey } from './sealed-record.js';
 
@@ -25,7 +25,11 @@ export interface SealingKeys {
   findOrMake(): Promise<SealingKey>;
 }
 
-export function createSealingKeys(keychain: LimitedKeychain, lock: Lock): SealingKeys {
+export function createSealingKeys(
+  keychain: LimitedKeychain,
+  lock: Lock,
+  clock: Clock,
+): SealingKeys {
   let known: SealingKey | null = null;
   let asking: Promise<SealingKey | null> | null = null;
 
@@ -53,8 +57,11 @@ export function createSealingKeys(keychain: LimitedKeychain, lock: Lock): Sealin
   };
 
   /** Under the lock, so that two first sign-ins at once end with one key; whatever is read back is it. */
-  const make = (): Promise<SealingKey> =>
-    lock('sealing-key', LOCK_TIMEOUT_MS, async () => {
+  const make = (): Promise<SealingKey> => {
+    const startMs = clock.monotonicMs();
+    return lock('sealing-key', LOCK_TIMEOUT_MS, async (held) => {
+      // Somebody is still being asked by the keychain: of two keys one would be lost, with what it sealed.
+      if (!held && clock.monotonicMs() - startMs >= LOCK_TIMEOUT_MS) throw keychainError('timeout');
       const found = await askUnlocked();
       if (found) return found;
       const bytes = globalThis.crypto.getRandomValues(Buffer.alloc(KEY_BYTES));
@@ -65,6 +72,7 @@ export function createSealingKeys(keychain: LimitedKeychain, lock: Lock): Sealin
       if (!made) throw keychainError('refused');
       return made;
     });
+  };
 
   return {
     async find(id) {

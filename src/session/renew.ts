@@ -1,4 +1,5 @@
 import { MortiseError } from '../errors.js';
+import { pause } from '../http/guard.js';
 import { inBackground } from './background.js';
 import type { Context } from './context.js';
 import {
@@ -55,26 +56,27 @@ async function run(
   isMet: () => boolean,
   scope: string | undefined,
 ): Promise<void> {
-  const { machine, host, generation, pause } = context;
+  const { machine, host, generation } = context;
   const isLate = () => context.generation !== generation;
   // Tokens that are good and only wait to be saved ask nothing of the server.
   const isSave = !!context.held?.unsaved && isMet();
-  if (!isSave && pause && host.clock.monotonicMs() < pause.untilMs) throw pause.error;
+  const asked = context.pause;
+  if (!isSave && asked && host.clock.monotonicMs() < asked.untilMs) throw asked.error;
   const shown = context.held ? 'refreshing' : 'exchanging';
   if (!context.held) machine.dispatch('tokensRequested', { name: 'exchanging' });
   else if (!isSave) machine.dispatch('refreshDue', { name: 'refreshing' });
   const sinceMs = host.clock.monotonicMs();
   try {
     await context.lock(context.key, LOCK_TIMEOUT_MS, async (held) => {
-      // Somebody has it still, and perhaps the tokens that the server gave last.
-      const isContended = !held && host.clock.monotonicMs() - sinceMs >= LOCK_TIMEOUT_MS;
+      const isTimeOver = host.clock.monotonicMs() - sinceMs >= LOCK_TIMEOUT_MS;
+      const turn = held ? 'alone' : isTimeOver ? 'contended' : 'unlocked';
       context.hasLock = true;
       try {
         const { held } = context;
         if (held?.unsaved) await keep(context, held);
         // A sibling that signed out or renewed meanwhile has the word.
         const isSettled = isSave || (held && (!context.held || isMet()));
-        if (!isSettled && !isLate()) await renewInTurn(context, isMet, isLate, scope, isContended);
+        if (!isSettled && !isLate()) await renewInTurn(context, isMet, isLate, scope, turn);
       } finally {
         await context.removing;
         context.hasLock = false;
@@ -124,13 +126,19 @@ export function saveLater(context: Context): void {
   context.stopSaving = free;
 }
 
+/** Whether other processes are kept out meanwhile; `contended` when somebody has the lock all the time. */
+type Turn = 'alone' | 'contended' | 'unlocked';
+
+/** In which time who has been given tokens has stored them, unless the store is slow. */
+const SAVE_MS = 1_000;
+
 /** Looks again at what is stored, for a sibling may have renewed, and only then asks the server. */
 async function renewInTurn(
   context: Context,
   isMet: () => boolean,
   isLate: () => boolean,
   scope: string | undefined,
-  isContended: boolean,
+  turn: Turn,
 ): Promise<void> {
   if (await adoptNewer(context, isLate)) {
     if (!context.held || isMet()) return;
@@ -141,9 +149,15 @@ async function renewInTurn(
   } catch (error) {
     if (!isRejection(error) || isLate()) throw error;
     // Perhaps a sibling spent this refresh token first, and has stored the next one.
-    if (!(await adoptNewer(context, isLate))) {
-      // Its refusal says nothing, then: not yet.
-      if (isContended) {
+    let isNewer = await adoptNewer(context, isLate);
+    if (!isNewer && turn === 'unlocked') {
+      // Or has it, and is about to store it.
+      await pause(SAVE_MS, { clock: context.host.clock, inFlight: context.inFlight });
+      isNewer = await adoptNewer(context, isLate);
+    }
+    if (!isNewer) {
+      // The refusal of one that somebody else may have renewed by now says nothing yet.
+      if (turn === 'contended') {
         throw new MortiseError('timeout', { host: 'another process', timeoutMs: LOCK_TIMEOUT_MS });
       }
       const revision = context.held?.storedRevision;

@@ -1,7 +1,8 @@
 import { MortiseError, isMortiseError } from '../errors.js';
 import { within } from '../http/guard.js';
+import { inBackground } from './background.js';
 import { EVERYTHING, type Context } from './context.js';
-import { forgetUser } from './held-session.js';
+import { forgetUser, isForgotten } from './held-session.js';
 import type { StoredSession } from './record.js';
 import { restore } from './restore.js';
 
@@ -33,6 +34,9 @@ export function signOut(context: Context): Promise<void> {
   }
   return context.signingOut;
 }
+
+/** How long after a failed removal the next one is tried. */
+const REMOVE_AGAIN_MS = 5_000;
 
 /** How long removing waits for another process that may be about to save. */
 const LOCK_TIMEOUT_MS = 5_000;
@@ -71,11 +75,35 @@ async function forget(context: Context): Promise<StoredSession[]> {
   if (context.hasLock) context.removing = removing;
   const removals = await removing;
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
-  if (failure) context.forgotten ??= EVERYTHING;
+  if (failure) {
+    context.forgotten ??= EVERYTHING;
+    removeLater(context);
+  }
   machine.dispatch(
     'signOutCompleted',
     { name: 'signedOut', reason: 'signedOut' },
     isMortiseError(failure) ? failure : undefined,
   );
   return held ? [...newer, held] : newer;
+}
+
+/** Until the store lets go of it, or somebody has signed in: the next process must not take it up again. */
+function removeLater(context: Context): void {
+  const { host, inFlight, store, lock, key, account, generation } = context;
+  const isMoot = () => inFlight.isClosed || context.generation !== generation;
+  const remove = async () => {
+    // What could never be read may be anybody's by now.
+    if (isMoot() || context.forgotten === EVERYTHING) return;
+    const stored = await store.glance();
+    // What another process has stored since is not ours to remove.
+    if (stored && isForgotten(context, stored)) await store.removeIf(stored.revision);
+    if (!isMoot()) await store.delist(account);
+  };
+  const again = async () => {
+    inFlight.stops.delete(stop);
+    if (isMoot()) return;
+    await lock(key, LOCK_TIMEOUT_MS, remove).catch(() => removeLater(context));
+  };
+  const stop = inBackground(host.clock, REMOVE_AGAIN_MS, () => void again());
+  inFlight.stops.add(stop);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { settle } from '../support/fake-clock.js';
 import { deferred, type FakeAnswer } from '../support/fake-host.js';
 import { createDesk, failing, neverHeld, RENEW } from './support.js';
@@ -185,4 +186,29 @@ describe('case 150: what one user began does not go on as another', () => {
       expect({ turns, users: [...users] }).toEqual({ turns, users: [expect.any(String)] });
     }
   });
+});
+
+test('case 121, 122, 145: without a lock, who is refused waits for the one who was quicker to store', async () => {
+  const pair = await createPair({ lock: neverHeld });
+  const { first, second, server, clock, desk } = pair;
+  const answer = deferred<FakeAnswer>();
+  const tokens = {
+    access_token: randomBytes(24).toString('hex'),
+    refresh_token: randomBytes(24).toString('hex'),
+    token_type: 'Bearer',
+    expires_in: 60,
+  };
+  server.next(() => answer.promise);
+  const quicker = renew(first);
+  await settle();
+  server.next(() => ({ status: 400, json: { error: 'invalid_grant' } }));
+  const slower = renew(second);
+  await settle();
+  expect(second.session.state.name).toBe('refreshing');
+  answer.resolve({ json: tokens });
+  expect(await quicker).toBe(tokens.access_token);
+  await clock.advance(1_000);
+  expect(await slower).toBe(tokens.access_token);
+  expect(desk.record()?.refreshToken).toBe(tokens.refresh_token);
+  for (const { session } of [first, second]) expect(session.state.name).toBe('signedIn');
 });

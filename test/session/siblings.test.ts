@@ -59,7 +59,11 @@ describe.each([
       first.news();
       second.news();
       second.sent.length = 0;
-      await act(pair);
+      const done = act(pair);
+      await settle();
+      // Without a lock a refusal is not believed before whoever was quicker could have saved.
+      await desk.clock.advance(1_000);
+      await done;
       await settle();
       expect(second.news()).toEqual([news]);
       expect(second.session.state).toMatchObject(state);

@@ -60,7 +60,7 @@ describe('case 69: a window that cannot be seen any more', () => {
   test('ends at the time limit all the same', async () => {
     const { done, visit, host } = await begun();
     visit.loseWindow();
-    host.clock.advance(300_000);
+    await host.clock.advance(300_000);
     await expect(done).rejects.toEqual(failing('sign_in_timeout'));
     expect(visit.isOpen).toBe(false);
   });

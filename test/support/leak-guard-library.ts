@@ -128,7 +128,7 @@ export function watchSecrets({ hide, show }: LeakGuard): void {
   around<typeof import('../../adapters/node/sealing-keys.js')>(
     '../../adapters/node/sealing-keys.js',
     ({ createSealingKeys }) => ({
-      createSealingKeys(keychain, lock) {
+      createSealingKeys(keychain, lock, clock) {
         // Its other entry is a word.
         const hideKey = (account: string, text: string | null) => {
           if (account.endsWith('/key')) hide('sealing key', text);
@@ -145,7 +145,7 @@ export function watchSecrets({ hide, show }: LeakGuard): void {
             return keychain.set(account, text);
           },
         };
-        return createSealingKeys(overheard, lock);
+        return createSealingKeys(overheard, lock, clock);
       },
     }),
   );

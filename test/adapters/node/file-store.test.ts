@@ -332,6 +332,19 @@ describe('fileStore: failures', () => {
   });
 });
 
+test('what is removed is gone, with what a save that was killed a moment ago has left of it', async () => {
+  const store = fileStore({ directory });
+  await store.set('a', 'one');
+  const name = basename(await onlyFile());
+  await store.set('b', 'two');
+  const [other = ''] = (await files()).filter((each) => each !== name);
+  const left = ['0123456789abcdef', 'fedcba9876543210'].map((id) => `${name}.${id}.tmp`);
+  const others = `${other}.0123456789abcdef.tmp`;
+  for (const each of [...left, others]) await fs.writeFile(join(directory, each), 'secret');
+  await store.remove('a');
+  expect((await files()).sort()).toEqual([other, others].sort());
+});
+
 describe('fileStore: watching', () => {
   test('keeps no process alive, and what has ended is told no more', async () => {
     await compileInto(join(root, 'js'), 'adapters/node/file-store.ts');

@@ -11,6 +11,7 @@ import { systemClock as clock } from '../../../adapters/web/system-clock.js';
 import { MortiseError } from '../../../src/errors.js';
 import type { Lock } from '../../../src/ports/index.js';
 import { createSession } from '../../../src/session/create-session.js';
+import { createFakeClock } from '../../support/fake-clock.js';
 import { createFakeHost } from '../../support/fake-host.js';
 import { createFakeServer, fakeProvider } from '../../support/fake-server.js';
 import { describeKeyValueStore } from '../../support/key-value-store-contract.js';
@@ -32,13 +33,13 @@ beforeEach(async () => {
 afterEach(() => fs.rm(root, { recursive: true, force: true }));
 
 /** As another process has it: only the folder and the keychain are shared. */
-const openStore = (lock: Lock = createLocalLock(clock)) =>
+const openStore = (lock: Lock = createLocalLock(clock), itsClock = clock) =>
   createKeyringStore({
     service: 'acme-scan',
     directory,
     keychain: fake.keychain,
     lock,
-    clock,
+    clock: itsClock,
     timeoutMs: TIMEOUT_MS,
   });
 
@@ -286,6 +287,19 @@ describe('keyringStore: keys', () => {
     expect(fake.calls.filter((call) => call === `set ${KEY}`)).toHaveLength(1);
     const third = openStore();
     expect([await third.get('a'), await third.get('b')]).toEqual(['one', 'two']);
+  });
+
+  test('while somebody is still being asked by the keychain, there is no second key', async () => {
+    const slow = createFakeClock();
+    const busy: Lock = async (_name, timeoutMs, task) => {
+      await slow.advance(timeoutMs);
+      return task(false);
+    };
+    expect(await failure(openStore(busy, slow).set('a', SECRET))).toMatchObject(
+      unavailable('timeout'),
+    );
+    expect(fake.calls.filter((call) => call.startsWith('set '))).toEqual([]);
+    await openStore().set('a', 'one');
   });
 
   test('without a lock the key that is read back is the key', async () => {

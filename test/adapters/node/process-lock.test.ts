@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { homedir, userInfo } from 'node:os';
+import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createFileLock } from '../../../adapters/node/file-lock.js';
 import { createNodeHost } from '../../../adapters/node/index.js';
@@ -91,9 +91,19 @@ const fileLockOn = (platform: string, disk = createDisk(platform), env = {}) => 
 };
 
 describeLock('createProcessLock', () => createProcessLock({ place, clock }));
-describeLock('createProcessLock without a kernel', () =>
-  createProcessLock({ place, clock, kernel: null }),
-);
+test('case 144: where nothing keeps other processes out, callers in here take turns, and are told so', async () => {
+  const lock = createProcessLock({ place, clock, kernel: null });
+  let inside = 0;
+  const task = async (held: boolean) => {
+    inside += 1;
+    const most = inside;
+    await later(1);
+    inside -= 1;
+    return [held, most];
+  };
+  const turns = await Promise.all([1, 2, 3].map(() => lock('a', LONG_MS, task)));
+  expect(turns).toEqual([1, 2, 3].map(() => [false, 1]));
+});
 describe.each(['win32', 'darwin'])('with files as on %s', (platform) => {
   describeLock('createProcessLock', () =>
     createProcessLock({ place, clock, kernel: fileLockOn(platform) }),
@@ -124,6 +134,28 @@ describe('in one process', () => {
     await later(20);
     expect(await free()).toBe(true);
     expect(await waiting).toBe(true);
+  });
+
+  test('one folder by another name is one lock, also before it is there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mortise-'));
+    try {
+      symlinkSync(folder, `${folder}-link`);
+      for (const rest of ['', '/not-yet', '/not-yet/below']) {
+        const free = await hold(createProcessLock({ place: folder + rest, clock }));
+        const other = createProcessLock({ place: `${folder}-link${rest}`, clock });
+        expect(await other('a', SHORT_MS, isHeld)).toBe(false);
+        expect(await other('b', LONG_MS, isHeld)).toBe(true);
+        await free();
+      }
+      const list = createProcessLock({ place: `keyring:acme\n${folder}`, clock });
+      const free = await hold(list);
+      const other = createProcessLock({ place: `keyring:acme\n${folder}-link`, clock });
+      expect(await other('a', SHORT_MS, isHeld)).toBe(false);
+      await free();
+    } finally {
+      rmSync(`${folder}-link`);
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test('another place is another lock', async () => {

@@ -1,0 +1,72 @@
+// A sign-out whose removal fails is final here at once, and in the store as soon as the store lets go of it.
+import { broken, createDesk, RENEW } from './support.js';
+
+/** How long after a failed removal the next one is tried. */
+const AGAIN_MS = 5_000;
+
+async function signedOutInVain() {
+  const desk = createDesk();
+  const one = await desk.signedIn();
+  desk.store.before = broken('remove');
+  await one.session.signOut();
+  expect(one.session.state).toEqual({ name: 'signedOut', reason: 'signedOut' });
+  expect(desk.record()).not.toBeNull();
+  const later = (ms = AGAIN_MS) => desk.clock.advance(ms);
+  return { desk, one, later, mend: () => void (desk.store.before = () => {}) };
+}
+
+test('a removal that failed is tried again until it succeeds, and then no more', async () => {
+  const { desk, one, later, mend } = await signedOutInVain();
+  await later();
+  expect(desk.record()).not.toBeNull();
+  mend();
+  await later(AGAIN_MS - 1);
+  expect(desk.record()).not.toBeNull();
+  await later(1);
+  expect(desk.record()).toBeNull();
+  expect(desk.clock.pendingInBackground).toBe(0);
+  const next = desk.start();
+  await next.session.restore();
+  expect(next.session.state).toEqual({ name: 'signedOut', reason: 'never' });
+  expect(one.session.state).toEqual({ name: 'signedOut', reason: 'signedOut' });
+});
+
+test('what another process has stored since stays', async () => {
+  const { desk, later, mend } = await signedOutInVain();
+  mend();
+  const two = desk.start();
+  await two.signIn('bob');
+  const { revision } = desk.record() ?? {};
+  await later();
+  expect(desk.record()?.revision).toBe(revision);
+  await expect(two.session.getAccessToken(RENEW)).resolves.toEqual(expect.any(String));
+});
+
+test('who signs in again meanwhile keeps what the sign-in has stored', async () => {
+  const { desk, one, later, mend } = await signedOutInVain();
+  mend();
+  await one.signIn();
+  await later();
+  expect(desk.record()?.accessToken).toBe(await one.session.getAccessToken());
+});
+
+test('a closed session tries nothing any more', async () => {
+  const { desk, one, later, mend } = await signedOutInVain();
+  await one.session.close();
+  expect(desk.clock.pendingInBackground).toBe(0);
+  mend();
+  await later();
+  expect(desk.record()).not.toBeNull();
+});
+
+test('what could not even be read is left alone: it may be somebody’s new session', async () => {
+  const desk = createDesk();
+  await desk.signedIn();
+  const two = desk.start();
+  desk.store.before = broken('get', 'remove');
+  await two.session.signOut();
+  desk.store.before = () => {};
+  await desk.clock.advance(AGAIN_MS);
+  expect(desk.record()).not.toBeNull();
+  expect(two.session.state.name).toBe('signedOut');
+});
