@@ -160,7 +160,7 @@ export type AnyMortiseError = { [C in ErrorCode]: MortiseError<C> }[ErrorCode];
 export function isMortiseError(error: unknown): error is AnyMortiseError {
   try {
     const { name, code } = Object(error) as { name?: unknown; code?: unknown };
-    return name === 'MortiseError' && typeof code === 'string' && Object.hasOwn(HINTS, code);
+    return name === 'MortiseError' && (Object.keys(HINTS) as unknown[]).includes(code);
   } catch {
     return false; // A getter or a proxy that throws is none of ours.
   }

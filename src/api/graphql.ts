@@ -96,7 +96,8 @@ export function graphqlError(
 ): AnyMortiseError {
   const codeOf = ({ extensions }: GraphqlProblem): string =>
     typeof extensions?.code === 'string' ? extensions.code : '';
-  const found = problems.find((problem) => Object.hasOwn(meanings, codeOf(problem)));
+  const known = Object.keys(meanings);
+  const found = problems.find((problem) => known.includes(codeOf(problem)));
   const code = found ? codeOf(found) : '';
   const scope = found?.extensions?.['scope'];
   const options = (meant: ErrorCode) => ({ hint: hint(meant, code) });

@@ -57,7 +57,7 @@ const profileOf = ({ login, api }: { readonly login: string; readonly api: strin
 
 export function procore(options: ProcoreOptions): Provider {
   const { environment = 'production' } = options;
-  if (!Object.hasOwn(ENVIRONMENTS, environment)) {
+  if (!Object.keys(ENVIRONMENTS).includes(environment)) {
     throw new MortiseError('configuration_error', { problem: 'environment is not known' });
   }
   return fromProfile(profileOf(ENVIRONMENTS[environment]), options);
