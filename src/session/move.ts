@@ -34,6 +34,8 @@ export async function moveFrom(
     // One that was moved before, but could not be removed there, is of one sign-in with ours.
     const isOther = here && (!here.signInId || here.signInId !== there.signInId);
     if (!there || isOther || here?.revision === there.revision || isLeft()) return null;
+    // Signed out of here: it is not brought back.
+    if (isForgotten(context, there)) return null;
     await store.enlist(account);
     const isNewer = !here || there.receivedAtMs > here.receivedAtMs;
     const moved = isNewer ? { ...there, revision: randomText(host.crypto) } : here;
@@ -50,7 +52,7 @@ export async function moveFrom(
     isOnePlace ? move() : theirLock(key, LOCK_TIMEOUT_MS, move),
   );
   if (!moved) return false;
-  if (!context.held && !isForgotten(context, moved) && !isLeft()) {
+  if (!context.held && !isLeft()) {
     adopt(context, moved);
     if (context.held) machine.dispatch('sessionFound', signedInState(context, context.held));
   }

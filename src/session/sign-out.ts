@@ -77,7 +77,7 @@ async function forget(context: Context): Promise<StoredSession[]> {
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
   if (failure) {
     context.forgotten ??= EVERYTHING;
-    removeLater(context);
+    removeLater(context, removals[1]?.status === 'rejected');
   }
   machine.dispatch(
     'signOutCompleted',
@@ -88,10 +88,12 @@ async function forget(context: Context): Promise<StoredSession[]> {
 }
 
 /** Until the store lets go of it, or somebody has signed in: the next process must not take it up again. */
-function removeLater(context: Context): void {
+function removeLater(context: Context, hasAttempts: boolean): void {
   const { host, inFlight, store, lock, key, account, generation } = context;
+  if (inFlight.isClosed) return;
   const isMoot = () => inFlight.isClosed || context.generation !== generation;
   const remove = async () => {
+    if (hasAttempts) await store.removeAttempts();
     // What could never be read may be anybody's by now.
     if (isMoot() || context.forgotten === EVERYTHING) return;
     const stored = await store.glance();
@@ -102,7 +104,7 @@ function removeLater(context: Context): void {
   const again = async () => {
     inFlight.stops.delete(stop);
     if (isMoot()) return;
-    await lock(key, LOCK_TIMEOUT_MS, remove).catch(() => removeLater(context));
+    await lock(key, LOCK_TIMEOUT_MS, remove).catch(() => removeLater(context, hasAttempts));
   };
   const stop = inBackground(host.clock, REMOVE_AGAIN_MS, () => void again());
   inFlight.stops.add(stop);

@@ -70,3 +70,16 @@ test('what could not even be read is left alone: it may be somebody’s new sess
   expect(desk.record()).not.toBeNull();
   expect(two.session.state.name).toBe('signedOut');
 });
+
+test('a sign-in cut in two that could not be removed is removed later, so that nobody completes it', async () => {
+  const desk = createDesk();
+  const one = await desk.signedIn();
+  await one.session.beginSignIn({ redirectUri: 'http://127.0.0.1:4000/callback' });
+  const attempts = () => [...desk.store.values.keys()].filter((key) => key.endsWith('/attempts'));
+  desk.store.before = broken('remove');
+  await one.session.signOut();
+  expect(attempts()).toHaveLength(1);
+  desk.store.before = () => {};
+  await desk.clock.advance(AGAIN_MS);
+  expect(attempts()).toEqual([]);
+});
