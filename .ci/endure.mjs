@@ -11,6 +11,7 @@ const jest = npm(
   '--',
   'test/real/processes',
   'test/real/crashes',
+  'test/real/tabs',
   '--runInBand',
   '--verbose',
 );

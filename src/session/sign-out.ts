@@ -75,6 +75,7 @@ async function forget(context: Context): Promise<StoredSession[]> {
   if (context.hasLock) context.removing = removing;
   const removals = await removing;
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
+  context.forgotten ??= newer[0] ?? null;
   if (failure) {
     context.forgotten ??= EVERYTHING;
     removeLater(context, removals[1]?.status === 'rejected');

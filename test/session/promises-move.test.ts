@@ -100,6 +100,6 @@ test('what was signed out of here is not brought back, neither now nor at the ne
   await session.signOut();
   expect(old.values.size).toBeGreaterThan(0);
   expect(await session.moveFrom(from)).toBe(false);
-  expect(session.state).toEqual({ name: 'signedOut', reason: 'signedOut' });
+  expect(session.state.name).toBe('signedOut');
   expect(recordIn(desk.store)).toBeNull();
 });
