@@ -26,13 +26,16 @@ const ROOMS: ReadonlyArray<readonly [room: RegExp, mayImport: RegExp, types?: Re
   [/^src\/plugins\//,          /^src\/((plugins|session|oauth|http)\/|errors\.ts)|^eventemitter3$/, /^src\/ports\//],
   [/^src\/sandbox\//,          /^src\/((sandbox|oauth)\/|errors\.ts)|^@noble\/hashes\//, /^src\/ports\//],
   [/^src\/index\.ts$/,         /^src\//],
-  [/^adapters\/web\//,         /^src\/errors\.ts|^adapters\/web\/|^idb-keyval$/, /^src\/ports\//],
+  [/^adapters\/web\//,         /^src\/errors\.ts|^adapters\/web\/|^@noble\/hashes\//, /^src\/ports\//],
   // Also the only one with Node's modules. What a program without a proxy or keychain need not load
   // (open, undici, keyring) is imported when it is used.
   [/^adapters\/(node)\//,      /^src\/errors\.ts|^adapters\/(web|SELF)\/|^node:|^(open|undici|@napi-rs\/keyring)$/, /^src\/(ports|sandbox)\//],
+  // What a bare engine lacks comes from packages, which the build puts into its entry.
+  [/^adapters\/(engine)\//,    /^src\/errors\.ts|^adapters\/(web|SELF)\/|^@noble\/hashes\/|^whatwg-url$|^@exodus\/bytes\//, /^src\/ports\//],
   // Tokens rest in memory where nothing else was asked for. A panel and an element show the states of a session.
-  [/^adapters\/([\w-]+)\//,    /^src\/(errors|session\/memory-store)\.ts|^adapters\/(web|SELF)\/|^idb-keyval$|^@noble\/hashes\//, /^src\/(ports|session|api)\//],
+  [/^adapters\/([\w-]+)\//,    /^src\/(errors|session\/(memory-store|paste-user-agent))\.ts|^adapters\/(web|SELF)\/|^idb-keyval$|^@noble\/hashes\//, /^src\/(ports|session|api)\//],
   // The stage is what all samples play on; nobody copies it.
+  [/^samples\/(quickjs-add-in)\//, /^mortise(\/[\w/-]+)?$|^node:|^samples\/(SELF|stage)\/|^quickjs-emscripten$/],
   [/^samples\/([\w-]+)\//,     /^mortise(\/[\w/-]+)?$|^node:|^samples\/(SELF|stage)\//],
 ];
 
