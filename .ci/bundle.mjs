@@ -28,7 +28,9 @@ export async function bundle(imports, { format = 'es', minify = false } = {}) {
       throw new Error(warning.message);
     },
   });
-  const output = { format, name: 'bundled', exports: 'named', inlineDynamicImports: true };
+  // As a module, what is loaded only when needed is a file of its own.
+  const inlineDynamicImports = format === 'iife';
+  const output = { format, name: 'bundled', exports: 'named', inlineDynamicImports };
   const { output: files } = await build.generate({ ...output, plugins: minify ? [terser()] : [] });
   await build.close();
   return files[0].code;
@@ -39,12 +41,14 @@ function ownEntry(id) {
   return /^mortise(\/|$)/.test(id) ? fileURLToPath(import.meta.resolve(id)) : null;
 }
 
+export const gzipBytes = (code) => gzipSync(code, { level: 9 }).length;
+
 /** Bytes as they are, without what only people need, and as they travel. */
 export async function weigh(imports) {
   const minified = await bundle(imports, { minify: true });
   return {
     raw: Buffer.byteLength(await bundle(imports)),
     minified: Buffer.byteLength(minified),
-    gzip: gzipSync(minified, { level: 9 }).length,
+    gzip: gzipBytes(minified),
   };
 }

@@ -1,13 +1,30 @@
 // What an application's users download, beside the numbers in package.json.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { weigh } from '../../.ci/bundle.mjs';
-import { packageJson } from './package-entries.mjs';
+import { gzipBytes, weigh } from '../../.ci/bundle.mjs';
+import { root } from '../../.ci/process.mjs';
+import { oneFiles, packageJson } from './package-entries.mjs';
 
-for (const [name, { imports, maxGzipBytes }] of Object.entries(packageJson.budgets)) {
+const { budgets, fileBudgets } = packageJson;
+
+for (const [name, { imports, maxGzipBytes }] of Object.entries(budgets)) {
   test(`${name} stays below ${maxGzipBytes} bytes`, async (context) => {
     const { minified, gzip } = await weigh(imports);
     context.diagnostic(`${name}: ${minified} bytes minified, ${gzip} with gzip`);
+    assert.ok(gzip <= maxGzipBytes, `${gzip} bytes, ${gzip - maxGzipBytes} too many`);
+  });
+}
+
+test('every file that is a whole program has a budget', () => {
+  assert.deepEqual(Object.keys(fileBudgets).sort(), oneFiles);
+});
+
+for (const [file, maxGzipBytes] of Object.entries(fileBudgets)) {
+  test(`${file} stays below ${maxGzipBytes} bytes`, (context) => {
+    const gzip = gzipBytes(readFileSync(join(root, file)));
+    context.diagnostic(`${file}: ${gzip} bytes with gzip`);
     assert.ok(gzip <= maxGzipBytes, `${gzip} bytes, ${gzip - maxGzipBytes} too many`);
   });
 }

@@ -54,7 +54,11 @@ function targets(subpath) {
   const patterns = Object.keys(packageJson.exports).sort((a, b) => b.length - a.length);
   for (const pattern of patterns) {
     const [before, after] = pattern.split('*');
-    if (after === undefined ? pattern !== subpath : !subpath.startsWith(before)) continue;
+    const fits =
+      after === undefined
+        ? pattern === subpath
+        : subpath.startsWith(before) && subpath.endsWith(after);
+    if (!fits) continue;
     const filled = subpath.slice(before.length);
     const { import: esm, require: cjs } = packageJson.exports[pattern];
     return [esm.types, esm.default, cjs.types, cjs.default].map((to) => to.replace('*', filled));

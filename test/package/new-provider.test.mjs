@@ -124,7 +124,7 @@ for (const provider of [acme({ clientId: 'me', scopes: ['a'] }), inlet({ clientI
 const build = `
 import { rollup } from 'rollup';
 import config from './rollup.config.mjs';
-const { output, ...options } = config;
+const [{ output, ...options }] = config;
 const entries = Object.entries(options.input);
 const input = Object.fromEntries(entries.filter(([, file]) => /index|acme|inlet/.test(file) && !/sandbox/.test(file)));
 const bundle = await rollup({ ...options, input });

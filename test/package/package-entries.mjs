@@ -26,5 +26,11 @@ export const expectedEntries = [
   ),
 ].sort();
 
+/** What is put next to an HTML file. */
+export const oneFiles = readdirSync(resolve(root, 'dist'))
+  .filter((file) => /^mortise\.[\w.]+\.js$/.test(file))
+  .map((file) => `dist/${file}`)
+  .sort();
+
 /** `.` → `mortise`, `./node` → `mortise/node`. */
 export const specifier = (entry) => packageJson.name + entry.slice(1);
