@@ -1,0 +1,88 @@
+import { MortiseError } from '../../src/errors.js';
+import type { ApiRequest, ApiResponse } from '../../src/api/request.js';
+import type { ByteStream } from '../../src/ports/index.js';
+import { readAnswer, sendBody } from './bodies.js';
+import type { Bridge } from './bridge.js';
+
+/** The host tries again by itself, so its answer may take several tries of a request's own limit. */
+const TIMEOUT_MS = 120_000;
+/** What `json`, `text` and `bytes` hold in memory at most; `stream` has no limit. */
+const MAX_BYTES = 32 << 20;
+
+/** `session.api.request`, sent by the host with a token that stays there. `onProgress` is not heard of. */
+export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<ApiResponse> {
+  return async ({
+    method,
+    path,
+    query,
+    headers = {},
+    json,
+    body,
+    signal,
+    timeoutMs,
+    idempotent,
+  }) => {
+    const text = json === undefined ? body : JSON.stringify(json);
+    const type = json === undefined ? {} : { 'content-type': 'application/json' };
+    const sent = await sendBody(bridge, 'session', text, { signal });
+    const present = Object.entries(query ?? {}).filter(([, value]) => value != null);
+    const params = {
+      path,
+      headers: { ...type, ...headers },
+      query: Object.fromEntries(present),
+      ...(method !== undefined && { method }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(idempotent !== undefined && { idempotent }),
+      ...sent,
+    };
+    const answer = await bridge.request('session', 'session.request', params, {
+      timeoutMs: Math.max(TIMEOUT_MS, timeoutMs ?? 0),
+      signal,
+    });
+    const received = readAnswer(bridge, 'session', answer, { signal });
+    const { status, headers: names } = received;
+    let isRead = false;
+    const read = (): ByteStream => {
+      if (isRead) throw new MortiseError('configuration_error', { problem: 'a body is read once' });
+      isRead = true;
+      return received.body;
+    };
+    const bytes = async () => gather(read(), status);
+    const decode = async () => new TextDecoder().decode(await bytes());
+    return {
+      status,
+      headers: names,
+      bytes,
+      text: decode,
+      async json<T>() {
+        const text = await decode();
+        try {
+          return JSON.parse(text) as T;
+        } catch {
+          throw new MortiseError('malformed_response', { problem: 'it is not JSON', status });
+        }
+      },
+      stream: read,
+    };
+  };
+}
+
+async function gather(body: ByteStream, status: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of body) {
+    length += piece.length;
+    if (length > MAX_BYTES) {
+      const problem = `the body is longer than ${MAX_BYTES} bytes`;
+      throw new MortiseError('malformed_response', { problem, status });
+    }
+    pieces.push(piece);
+  }
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const piece of pieces) {
+    whole.set(piece, offset);
+    offset += piece.length;
+  }
+  return whole;
+}

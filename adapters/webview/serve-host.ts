@@ -1,0 +1,135 @@
+import { MortiseError, isMortiseError } from '../../src/errors.js';
+import type { Host, HttpTransport, KeyValueStore } from '../../src/ports/index.js';
+import { createTurns } from '../web/turns.js';
+import type { Channel } from './channel.js';
+import { textMapOf, textOf, type Fields } from './fields.js';
+import { headersOf } from './headers.js';
+import { isPresentable } from './redirect.js';
+import { createServedBodies } from './serve-bodies.js';
+import {
+  invalidParams,
+  isInvalidParams,
+  servePanel,
+  type Notify,
+  type ServedPanel,
+  type ServeOptions,
+  type Service,
+} from './serve-panel.js';
+import { visitService } from './serve-visits.js';
+
+export interface ServeHostOptions extends ServeOptions {
+  /** What of the host the panel may use; nothing by default. The store is to hold nothing of anybody else's. */
+  readonly offers: readonly ('browser' | 'http' | 'store')[];
+}
+
+/**
+ * Lends a page what a host of another kind has: an Electron program its Node host, say. For a panel that is to hold no
+ * refresh token there is `serveSession`.
+ */
+export function serveHost(host: Host, channel: Channel, options: ServeHostOptions): ServedPanel {
+  const offer = {
+    browser: (notify: Notify) => visitService(host, notify),
+    http: () => httpService(host.http),
+    store: (notify: Notify) => storeService(host.store, notify),
+  };
+  return servePanel(channel, options, (notify) =>
+    options.offers.map((name) => offer[name](notify)),
+  );
+}
+
+const METHOD = /^[A-Z]{3,20}$/;
+
+function httpService(http: HttpTransport): Service {
+  const bodies = createServedBodies();
+  return {
+    offer: 'http',
+    close: bodies.close,
+    methods: {
+      ...bodies.methods,
+      'http.request': async (params, { signal }) => {
+        const method = textOf(params, 'method') ?? '';
+        const url = textOf(params, 'url', 16_384) ?? '';
+        const headers = textMapOf(params, 'headers');
+        if (!METHOD.test(method)) throw invalidParams('method');
+        if (!isPresentable(url)) throw invalidParams('url');
+        if (!headers || [...headers].some(([name, value]) => /[\r\n\0]/.test(name + value))) {
+          throw invalidParams('headers');
+        }
+        const body = bodies.take(params);
+        const controller = new AbortController();
+        const abort = () => controller.abort();
+        signal.addEventListener('abort', abort);
+        try {
+          const {
+            status,
+            headers: received,
+            body: stream,
+          } = await http({
+            method,
+            url,
+            headers: Object.fromEntries(headers),
+            ...(body && { body }),
+            signal: controller.signal,
+          });
+          return { status, headers: headersOf(received), ...bodies.give(stream, abort) };
+        } catch (error) {
+          if (isMortiseError(error) || isInvalidParams(error)) throw error;
+          throw new MortiseError('network_error', { host: new URL(url).host });
+        } finally {
+          signal.removeEventListener('abort', abort);
+        }
+      },
+    },
+  };
+}
+
+const KEY = 1_024;
+const VALUE = 262_144;
+
+function storeService(store: KeyValueStore, notify: Notify): Service {
+  const inTurn = createTurns();
+  const watched = new Map<string, () => void>();
+  const keyOf = (params: Fields) => {
+    const key = textOf(params, 'key', KEY);
+    if (key === undefined) throw invalidParams('key');
+    return key;
+  };
+  return {
+    offer: 'store',
+    close() {
+      for (const stop of watched.values()) stop();
+      watched.clear();
+    },
+    methods: {
+      'store.get': async (params) => {
+        const key = keyOf(params);
+        return inTurn(key, async () => ({ value: await store.get(key) }));
+      },
+      'store.set': async (params) => {
+        const key = keyOf(params);
+        const value = textOf(params, 'value', VALUE);
+        if (value === undefined) throw invalidParams('value');
+        return inTurn(key, async () => (await store.set(key, value), {}));
+      },
+      'store.remove': async (params) => {
+        const key = keyOf(params);
+        return inTurn(key, async () => (await store.remove(key), {}));
+      },
+      'store.ready': async () => (await store.ready?.(), {}),
+      'store.watch': async (params) => {
+        const key = keyOf(params);
+        if (watched.has(key)) return {};
+        if (watched.size >= 256) throw invalidParams('too many keys are watched');
+        const stop = store.watch?.(key, () => notify('store.changed', { key }));
+        if (stop) watched.set(key, stop);
+        return {};
+      },
+      'store.unwatch': async (params) => {
+        const key = keyOf(params);
+        watched.get(key)?.();
+        watched.delete(key);
+        return {};
+      },
+    },
+  };
+}

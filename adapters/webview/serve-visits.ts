@@ -1,0 +1,114 @@
+import { MortiseError } from '../../src/errors.js';
+import type {
+  Host,
+  RedirectOutcome,
+  RedirectRule,
+  RedirectUserAgent,
+  UserAgentVisit,
+} from '../../src/ports/index.js';
+import { fieldsOf, numberOf, oneOf, own, textOf, textsOf, type Fields } from './fields.js';
+import { randomName } from './nonce.js';
+import { isPresentable } from './redirect.js';
+import { invalidParams, type Notify, type Service } from './serve-panel.js';
+
+const MAX_VISITS = 8;
+/** How long the browser is kept waiting for what became of a redirect. */
+const OUTCOME_TIMEOUT_MS = 30_000;
+
+interface Visit extends UserAgentVisit {
+  /** By the number of the redirect. */
+  readonly outcomes: Map<number, (outcome: RedirectOutcome) => void>;
+}
+
+/** The first of the host's user agents that catches a redirect, lent to a page. */
+export function visitService(
+  { userAgents, clock }: Pick<Host, 'userAgents' | 'clock'>,
+  notify: Notify,
+): Service {
+  const visits = new Map<string, Visit>();
+  const named = (params: Fields) => {
+    const visit = visits.get(textOf(params, 'visit', 200) ?? '');
+    if (!visit) throw invalidParams('visit');
+    return visit;
+  };
+  const [userAgent] = userAgents as readonly RedirectUserAgent[];
+  return {
+    offer: 'browser',
+    close() {
+      for (const visit of visits.values()) void visit.close();
+      visits.clear();
+    },
+    methods: {
+      'visit.open': async (params, { signal }) => {
+        if (own(params, 'capture') !== 'host') throw invalidParams('capture');
+        const redirect = ruleOf(params);
+        if (!redirect || visits.size >= MAX_VISITS) throw invalidParams('redirect');
+        if (!userAgent) throw new MortiseError('browser_not_opened', {});
+        const name = randomName();
+        const outcomes: Visit['outcomes'] = new Map();
+        let count = 0;
+        const onRedirect = (url: string) =>
+          new Promise<RedirectOutcome>((resolve) => {
+            const redirectNumber = (count += 1);
+            const settle = (outcome: RedirectOutcome) => {
+              stop();
+              outcomes.delete(redirectNumber);
+              resolve(outcome);
+            };
+            const stop = clock.after(OUTCOME_TIMEOUT_MS, () => settle({ kind: 'ignored' }));
+            outcomes.set(redirectNumber, settle);
+            notify('visit.redirect', { visit: name, redirect: redirectNumber, url });
+          });
+        const onWindow = (fate: string) => notify('visit.window', { visit: name, fate });
+        const visit = await userAgent.open({ redirect, signal, onRedirect, onWindow });
+        if (!('redirectUri' in visit) || signal.aborted) {
+          await visit.close();
+          throw new MortiseError('aborted', {});
+        }
+        visits.set(name, { ...visit, outcomes });
+        return { visit: name, redirectUri: visit.redirectUri };
+      },
+      'visit.navigate': async (params) => {
+        const url = textOf(params, 'url', 16_384) ?? '';
+        const visit = named(params);
+        if (!isPresentable(url)) throw invalidParams('url');
+        await visit.navigate(url);
+        return {};
+      },
+      'visit.close': async (params) => {
+        const name = textOf(params, 'visit', 200) ?? '';
+        const visit = visits.get(name);
+        visits.delete(name);
+        for (const settle of visit?.outcomes.values() ?? []) settle({ kind: 'ignored' });
+        await visit?.close();
+        return {};
+      },
+    },
+    notifications: {
+      'visit.outcome': (params) => {
+        const visit = visits.get(textOf(params, 'visit', 200) ?? '');
+        const settle = visit?.outcomes.get(numberOf(params, 'redirect') ?? 0);
+        const kind = oneOf(params, 'kind', ['ignored', 'signedIn', 'failed']);
+        if (!settle || !kind) return;
+        settle(
+          kind === 'failed' ? { kind, error: new MortiseError('sign_in_cancelled', {}) } : { kind },
+        );
+      },
+    },
+  };
+}
+
+function ruleOf(params: Fields): RedirectRule | undefined {
+  const uris = textsOf(params, 'redirect', 32);
+  if (uris) return uris;
+  const rule = fieldsOf(params, 'redirect') ?? {};
+  const loopback = oneOf(rule, 'loopback', ['127.0.0.1', 'localhost']);
+  const path = textOf(rule, 'path', 1_024);
+  const ports = own(rule, 'ports');
+  const isPort = (port: unknown): port is number => Number.isInteger(port);
+  if (!loopback || path === undefined) return undefined;
+  if (ports === 'any') return { loopback, path, ports };
+  return Array.isArray(ports) && ports.length <= 64 && ports.every(isPort)
+    ? { loopback, path, ports }
+    : undefined;
+}
