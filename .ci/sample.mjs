@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { root } from './process.mjs';
 
 const folder = join(root, 'samples');
-const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'README.md')));
+// Of host programs that cannot run here there is only the code.
+const names = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'main.mjs')));
 const [chosen, ...options] = process.argv.slice(2);
 
 if (names.includes(chosen)) {

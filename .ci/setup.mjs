@@ -26,7 +26,8 @@ function changedAtMs(path) {
 }
 
 function isBuilt() {
-  const built = join(root, 'dist/cjs/index.js');
+  // What is written last.
+  const built = join(root, 'dist/mortise.engine.js');
   if (!existsSync(built)) return false;
   const sources = [
     'src',
@@ -61,7 +62,7 @@ export function install() {
 export function build() {
   if (isBuilt()) return;
   const rollup = join(root, 'node_modules/rollup/dist/bin/rollup');
-  must('Building (about ten seconds)', [process.execPath, rollup, '--config']);
+  must('Building (about half a minute)', [process.execPath, rollup, '--config']);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -22,8 +22,8 @@ const ROOMS: ReadonlyArray<readonly [room: RegExp, mayImport: RegExp, types?: Re
   [/^src\/api\//,              /^src\/((api|http|oauth)\/|errors\.ts)/, /^src\/ports\//],
   // One file a platform; what it cannot hold is in a folder of its name.
   [/^src\/providers\/([\w-]+)/, /^src\/((oauth|api|http|providers\/SELF)\/|errors\.ts)/, /^src\/ports\//],
-  [/^src\/session\//,          /^src\/((session|oauth|http|api)\/|errors\.ts)|^eventemitter3$/, /^src\/ports\//],
-  [/^src\/plugins\//,          /^src\/((plugins|session|oauth|http)\/|errors\.ts)|^eventemitter3$/, /^src\/ports\//],
+  [/^src\/session\//,          /^src\/((session|oauth|http|api)\/|errors\.ts)/, /^src\/ports\//],
+  [/^src\/plugins\//,          /^src\/((plugins|session|oauth|http)\/|errors\.ts)/, /^src\/ports\//],
   [/^src\/sandbox\//,          /^src\/((sandbox|oauth)\/|errors\.ts)|^@noble\/hashes\//, /^src\/ports\//],
   [/^src\/index\.ts$/,         /^src\//],
   [/^adapters\/web\//,         /^src\/errors\.ts|^adapters\/web\/|^@noble\/hashes\//, /^src\/ports\//],

@@ -585,6 +585,7 @@ section('view', 'view', async () => {
       // A URI that never can be one may be refused at once.
       if (error && !expected) continue;
       must(result, `${uri} was refused`);
+      await ask('visit.navigate', { visit: result.visit, url: AUTHORIZATION_URL });
       const { decision, told } = await go(result.visit, url);
       const isCaptured = decision === 'captured' && told.length === 1 && told[0].params.url === url;
       const isPassed = decision !== 'captured' && told.length === 0;

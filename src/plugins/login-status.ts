@@ -1,4 +1,3 @@
-import { EventEmitter } from 'eventemitter3';
 import type { SignedOutReason } from '../errors.js';
 import { quietly } from '../http/quietly.js';
 import type { PlatformApi, Provider } from '../oauth/provider.js';
@@ -30,7 +29,7 @@ export interface Login {
  * token; should that fail, the button shows the one it had, or none.
  */
 export function watchLogin(session: Session<PlatformApi>, provider: Provider): Login {
-  const events = new EventEmitter<{ status: [LoginStatus] }>();
+  const listeners = new Set<(status: LoginStatus) => void>();
   let user: string | null = null;
   let asked: object | null = null;
   let isAsking = false;
@@ -44,11 +43,11 @@ export function watchLogin(session: Session<PlatformApi>, provider: Provider): L
       isUnread && seen.name === 'starting' ? { name: 'needsSignIn', reason: 'never' } : seen;
     if (isSame(status, next)) return;
     status = Object.freeze(next);
-    events.emit('status', status);
+    for (const listener of [...listeners]) listener(status);
   };
   const askName = async () => {
     const mine = {};
-    if (asked || status.name !== 'ready' || events.listenerCount('status') === 0) return;
+    if (asked || status.name !== 'ready' || listeners.size === 0) return;
     asked = mine;
     isAsking = true;
     try {
@@ -79,9 +78,9 @@ export function watchLogin(session: Session<PlatformApi>, provider: Provider): L
     },
     onStatus(listener) {
       const guarded = quietly(listener);
-      events.on('status', guarded);
+      listeners.add(guarded);
       void askName();
-      return () => void events.off('status', guarded);
+      return () => void listeners.delete(guarded);
     },
   };
 }

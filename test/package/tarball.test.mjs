@@ -32,7 +32,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 describe('the tarball', () => {
   test('holds what it should and nothing else', () => {
     const allowed =
-      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/(esm|cjs)\/package\.json|dist\/mortise\.(engine|\w+\.iife)\.js(\.map)?|dist\/(esm|cjs)\/(?!types\/).*\.js(\.map)?|dist\/(esm|cjs)\/types\/(src|adapters)\/.*\.d\.ts|(src|adapters)\/([\w-]+\/)?README\.md|src\/plugins\/integrations\.schema\.json)$/;
+      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/(esm|cjs)\/package\.json|dist\/mortise\.(engine|\w+\.iife)\.js(\.map)?|dist\/(esm|cjs)\/(?!types\/).*\.js(\.map)?|dist\/(esm|cjs)\/types\/(src|adapters)\/.*\.d\.ts|(src|adapters)\/([\w-]+\/)?README\.md|adapters\/webview\/(PROTOCOL\.md|conformance\.mjs)|src\/plugins\/integrations\.schema\.json)$/;
     assert.deepEqual(
       files.filter((path) => !allowed.test(path)),
       [],

@@ -252,15 +252,24 @@ export function watchWords({ hide, tell, tellLater, passed }: LeakGuard): void {
       },
     }),
   );
-  around<typeof import('eventemitter3')>('eventemitter3', (actual) => {
-    const { prototype } = actual.EventEmitter;
-    const { emit } = prototype;
-    prototype.emit = function (event, ...args) {
-      tell(`an event (${String(event)})`, args);
-      return Reflect.apply(emit, this, [event, ...args]);
-    };
-    return actual;
-  });
+  around<typeof import('../../src/plugins/login-status.js')>(
+    '../../src/plugins/login-status.js',
+    ({ watchLogin }) => ({
+      watchLogin(...args) {
+        const login = watchLogin(...args);
+        return {
+          get status() {
+            return login.status;
+          },
+          onStatus: (listener) =>
+            login.onStatus((status) => {
+              tell('an event (status)', status);
+              return listener(status);
+            }),
+        };
+      },
+    }),
+  );
   around<typeof import('../../src/oauth/authorization-request.js')>(
     `${OAUTH}/authorization-request.js`,
     ({ buildAuthorizationUrl }) => ({
