@@ -9,6 +9,9 @@ export const MAX_BYTES = 1024 * 1024;
 /** No save takes this long: its process is gone. */
 const STALE_AFTER_MS = 60 * 60 * 1000;
 
+/** Nor, but on a very slow disk, this long: while the file is removed, what is younger may be a save under way. */
+const SAVE_MS = 10_000;
+
 /** Two thirds of a second in all: how long a virus scanner on Windows holds on to a new file. */
 const RETRY_DELAYS_MS = [10, 20, 40, 80, 160, 320];
 
@@ -84,7 +87,7 @@ export async function flush(fs: FileSystem, directory: string): Promise<void> {
 /**
  * What killed processes left holds secrets too. No save fails because tidying did.
  *
- * @param removed Of this file nothing is to stay, however young: a save of it that is under way fails.
+ * @param removed Of this file nothing is to stay, but for a save that may still be under way.
  */
 export async function removeStale(
   fs: FileSystem,
@@ -95,10 +98,9 @@ export async function removeStale(
   for (const name of names.filter((name) => /-[0-9a-f]{40}\.txt\.[0-9a-f]{16}\.tmp$/.test(name))) {
     const path = join(directory, name);
     const found = await fs.lstat(path).catch(() => null);
-    const isOver = removed !== undefined && path.startsWith(`${removed}.`);
-    if (found && (isOver || found.mtimeMs < Date.now() - STALE_AFTER_MS)) {
-      await fs.rm(path).catch(ignore);
-    }
+    const isRemoved = removed !== undefined && path.startsWith(`${removed}.`);
+    const staleAfterMs = isRemoved ? SAVE_MS : STALE_AFTER_MS;
+    if (found && found.mtimeMs < Date.now() - staleAfterMs) await fs.rm(path).catch(ignore);
   }
 }
 

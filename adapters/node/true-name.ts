@@ -9,6 +9,10 @@ export async function trueNameOf(place: string): Promise<string> {
   return (await Promise.all(lines.map(trueNameOfFolder))).join('\n');
 }
 
+/** A folder that is not there yet has no case of its own where cases do not count. */
+const oneCase = (path: string): string =>
+  /^(win32|darwin)$/.test(process.platform) ? path.toLowerCase() : path;
+
 async function trueNameOfFolder(path: string): Promise<string> {
   if (!isAbsolute(path)) return path;
   // The native one: the other does not correct the case of letters. Here, for it is no part of a cold start.
@@ -19,7 +23,7 @@ async function trueNameOfFolder(path: string): Promise<string> {
     );
   for (let above = path; ; above = dirname(above)) {
     const found = await trueName(above);
-    if (found !== null) return join(found, relative(above, path));
+    if (found !== null) return oneCase(join(found, relative(above, path)));
     if (dirname(above) === above) return path;
   }
 }

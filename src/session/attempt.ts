@@ -25,6 +25,7 @@ export function startAttempt(context: Context, timeoutMs: number): Attempt {
   let acceptedCode: string | undefined;
   let isBare = false;
   const refusedCodes = new Set<string>();
+  let fate: 'lost' | 'closed' | undefined;
   let trying: Promise<RedirectOutcome> | undefined;
   let lastTurn: Promise<unknown> = Promise.resolve();
   // Where no state comes with it, a code that the server refuses was not an answer to this request.
@@ -117,6 +118,7 @@ export function startAttempt(context: Context, timeoutMs: number): Attempt {
         acceptedCode = undefined;
         refusedCodes.add(code);
         machine.dispatch('codeRefused', shown);
+        tellFate();
         return ignore();
       }
       fail(error);
@@ -152,11 +154,10 @@ export function startAttempt(context: Context, timeoutMs: number): Attempt {
     redirect: provider.redirect,
     signal: controller.signal,
     onRedirect: (redirectUrl) => receive({ redirectUrl }),
-    onWindow(fate) {
+    onWindow(now) {
+      fate = now;
       // An answer that is here already needs no window.
-      if (acceptedCode !== undefined) return;
-      if (fate === 'closed') end(new MortiseError('sign_in_cancelled', {}));
-      else if (shown.window === 'open') show('windowLost', { window: 'lost' });
+      if (acceptedCode === undefined) tellFate();
     },
     device: {
       begin: () => endpoint.authorizeDevice(controller.signal),
@@ -173,6 +174,10 @@ export function startAttempt(context: Context, timeoutMs: number): Attempt {
     machine.dispatch(event, shown, error === undefined ? undefined : ourError(error));
   };
 
+  const tellFate = () => {
+    if (fate === 'closed') end(new MortiseError('sign_in_cancelled', {}));
+    if (fate === 'lost' && shown.window === 'open') show('windowLost', { window: 'lost' });
+  };
   const visits = createVisits(request, () => controller.abort());
   const open = async () => {
     if (before) await before;
@@ -210,7 +215,6 @@ export function startAttempt(context: Context, timeoutMs: number): Attempt {
   // Another gives way, or one cut in two is at its second half.
   const isBusy = /^(authorizing|exchanging)$/.test(machine.state.name);
   machine.dispatch(isBusy ? 'signInRestarted' : 'signInRequested', shown);
-  // A listener may have ended it already.
-  if (!isOver()) void open().catch(fail);
+  void open().catch(fail);
   return attempt;
 }

@@ -1,7 +1,7 @@
 import { MortiseError } from '../errors.js';
 import { randomText } from '../oauth/pkce.js';
 import type { Host } from '../ports/index.js';
-import type { Context } from './context.js';
+import { EVERYTHING, type Context } from './context.js';
 import { adopt, isForgotten, signedInState } from './held-session.js';
 import { accountsKey } from './keys.js';
 import { createOwnLock } from './own-lock.js';
@@ -14,7 +14,7 @@ const LOCK_TIMEOUT_MS = 45_000;
 /**
  * Brings the account here from another host's store, and removes it there once it is safe here.
  *
- * @returns Whether it was moved: not when there is none, nor when there is one here already.
+ * @returns Whether it was moved: not when there is none, one is here already, or it was signed out of here.
  * @throws {MortiseError} `store_unavailable`; called again it goes on where it was.
  */
 export async function moveFrom(
@@ -35,7 +35,7 @@ export async function moveFrom(
     const isOther = here && (!here.signInId || here.signInId !== there.signInId);
     if (!there || isOther || here?.revision === there.revision || isLeft()) return null;
     // Signed out of here: it is not brought back.
-    if (isForgotten(context, there)) return null;
+    if (context.forgotten !== EVERYTHING && isForgotten(context, there)) return null;
     await store.enlist(account);
     const isNewer = !here || there.receivedAtMs > here.receivedAtMs;
     const moved = isNewer ? { ...there, revision: randomText(host.crypto) } : here;

@@ -57,10 +57,12 @@ async function forget(context: Context): Promise<StoredSession[]> {
   if (machine.dispatch('signOutRequested', { name: 'signingOut' })) context.reason = 'signedOut';
   attempt?.end(new MortiseError('sign_in_cancelled', {}));
   const newer: StoredSession[] = [];
+  let isSeen = false;
   const remove = async () => {
     // What a sibling has renewed since is what the server would take.
     const look = async () => {
       const stored = await store.glance();
+      isSeen = true;
       if (stored && stored.revision !== held?.storedRevision) newer.push(stored);
     };
     await within(host.clock, look());
@@ -75,11 +77,10 @@ async function forget(context: Context): Promise<StoredSession[]> {
   if (context.hasLock) context.removing = removing;
   const removals = await removing;
   const failure = removals.find((removal) => removal.status === 'rejected')?.reason as unknown;
-  context.forgotten ??= newer[0] ?? null;
-  if (failure) {
-    context.forgotten ??= EVERYTHING;
-    removeLater(context, removals[1]?.status === 'rejected');
-  }
+  context.forgotten = newer[0] ?? context.forgotten;
+  const isLeft = removals[0]?.status === 'rejected';
+  if (isLeft && !isSeen) context.forgotten ??= EVERYTHING;
+  if (failure) removeLater(context);
   machine.dispatch(
     'signOutCompleted',
     { name: 'signedOut', reason: 'signedOut' },
@@ -88,13 +89,17 @@ async function forget(context: Context): Promise<StoredSession[]> {
   return held ? [...newer, held] : newer;
 }
 
-/** Until the store lets go of it, or somebody has signed in: the next process must not take it up again. */
-function removeLater(context: Context, hasAttempts: boolean): void {
+/** Until the store lets go of it, somebody has signed in or the session closes: nobody is to take it up again. */
+function removeLater(context: Context, signedOutAtMs = context.host.clock.nowMs()): void {
   const { host, inFlight, store, lock, key, account, generation } = context;
   if (inFlight.isClosed) return;
   const isMoot = () => inFlight.isClosed || context.generation !== generation;
   const remove = async () => {
-    if (hasAttempts) await store.removeAttempts();
+    if (isMoot()) return;
+    // Those that were begun since are of a sign-in to come.
+    for (const { state, startedAtMs } of await store.attempts()) {
+      if (startedAtMs <= signedOutAtMs) await store.takeAttempt(state);
+    }
     // What could never be read may be anybody's by now.
     if (isMoot() || context.forgotten === EVERYTHING) return;
     const stored = await store.glance();
@@ -105,7 +110,7 @@ function removeLater(context: Context, hasAttempts: boolean): void {
   const again = async () => {
     inFlight.stops.delete(stop);
     if (isMoot()) return;
-    await lock(key, LOCK_TIMEOUT_MS, remove).catch(() => removeLater(context, hasAttempts));
+    await lock(key, LOCK_TIMEOUT_MS, remove).catch(() => removeLater(context, signedOutAtMs));
   };
   const stop = inBackground(host.clock, REMOVE_AGAIN_MS, () => void again());
   inFlight.stops.add(stop);

@@ -67,18 +67,6 @@ describeInChromium('in Chromium', () => {
       return page.evaluate('app.outcome');
     };
 
-    test('Speckle: signs in by pop-up, browses, signs out', async () => {
-      await start({ provider: 'speckle' });
-      expect(await signIn()).toBe('signedIn');
-      const user = await page.evaluate('app.session.api.activeUser()');
-      expect(user).toMatchObject({ name: expect.any(String) });
-      const projects = 'app.session.api.projects({ limit: 2 })';
-      const names = `(async () => { let all = []; for await (const it of ${projects}) all.push(it.name); return all; })()`;
-      expect(await page.evaluate(names)).not.toEqual([]);
-      await page.evaluate('app.session.signOut()');
-      expect(await page.evaluate('app.session.state.name')).toBe('signedOut');
-    });
-
     test.each(['prevu3d', 'speckle'] as const)(
       '%s: signs in by a full-page redirect, browses, signs out',
       async (provider) => {

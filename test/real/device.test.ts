@@ -1,8 +1,9 @@
 // Signing in where no browser is, against a certified server nobody here wrote, through real sockets.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import {
   createSession,
@@ -17,10 +18,9 @@ import {
 import { createNodeHost, fetchTransport } from 'mortise/node';
 import { oauth } from 'mortise/providers/oauth';
 import { createHttpBrowser } from '../support/http-browser.js';
-import { compileInto } from '../support/keyring-process.js';
 import { startOidcServers, type OidcClient, type OidcServers } from '../support/oidc-process.js';
 
-const root = resolve(__dirname, '../..');
+const PROGRAM = join(__dirname, '../support/device-child.mjs');
 
 let servers: OidcServers;
 let closers: (() => unknown)[];
@@ -208,19 +208,13 @@ describe('a program without a display', () => {
   let folder: string;
 
   beforeAll(async () => {
-    await mkdir(join(root, '.cache'), { recursive: true });
-    folder = await mkdtemp(join(root, '.cache', 'device-'));
-    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-    await copyFile(join(__dirname, '../support/device-child.mjs'), join(folder, 'main.mjs'));
-    for (const source of ['src/index.ts', 'adapters/node/index.ts', 'src/providers/oauth.ts']) {
-      await compileInto(folder, source);
-    }
-  }, 60_000);
+    folder = await mkdtemp(join(tmpdir(), 'mortise-device-'));
+  });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   function start({ client_id }: OidcClient) {
     const env = { PATH: process.env['PATH'] ?? '', HOME: folder };
-    const child = spawn(process.execPath, [join(folder, 'main.mjs'), servers.issuer, client_id], {
+    const child = spawn(process.execPath, [PROGRAM, servers.issuer, client_id], {
       env,
       stdio: ['pipe', 'pipe', 'inherit'],
     });

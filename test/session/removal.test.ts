@@ -1,5 +1,5 @@
 // A sign-out whose removal fails is final here at once, and in the store as soon as the store lets go of it.
-import { broken, createDesk, RENEW } from './support.js';
+import { broken, createDesk, failing, RENEW } from './support.js';
 
 /** How long after a failed removal the next one is tried. */
 const AGAIN_MS = 5_000;
@@ -82,4 +82,39 @@ test('a sign-in cut in two that could not be removed is removed later, so that n
   desk.store.before = () => {};
   await desk.clock.advance(AGAIN_MS);
   expect(attempts()).toEqual([]);
+});
+
+test('a sign-in begun since stays, and can be completed', async () => {
+  const { desk, one, later } = await signedOutInVain();
+  desk.clock.setWall(desk.clock.nowMs() + 1_000);
+  const attempts = () =>
+    [...desk.store.values.entries()].find(([key]) => key.endsWith('/attempts'));
+  await one.session.beginSignIn({ redirectUri: 'http://127.0.0.1:4000/callback' });
+  desk.store.before = () => {};
+  await later();
+  expect(attempts()?.[1]).toContain('codeVerifier');
+});
+
+test('attempts that cannot be removed are no reason to forget what a sibling signs in to', async () => {
+  const desk = createDesk();
+  const two = desk.start();
+  await two.session.restore();
+  desk.store.before = (operation, key) => {
+    if (operation === 'remove' && key.endsWith('/attempts')) throw new Error('EROFS');
+  };
+  await two.session.signOut();
+  desk.store.before = () => {};
+  const sibling = await desk.signedIn();
+  await desk.clock.advance(0);
+  expect(await two.session.getAccessToken()).toBe(await sibling.session.getAccessToken());
+});
+
+test('whom a sibling has signed in unnoticed is signed out of as well, though it cannot be removed', async () => {
+  const desk = createDesk();
+  const one = await desk.signedIn({ isHeard: false });
+  const two = desk.start();
+  await two.signIn('bob');
+  desk.store.before = broken('remove');
+  await one.session.signOut();
+  await expect(one.session.getAccessToken()).rejects.toEqual(failing('sign_in_required'));
 });

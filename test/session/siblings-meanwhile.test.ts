@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { createLocalLock } from '../../adapters/web/local-lock.js';
 import { settle } from '../support/fake-clock.js';
 import { deferred, type FakeAnswer } from '../support/fake-host.js';
 import { createDesk, failing, neverHeld, RENEW } from './support.js';
@@ -211,4 +212,21 @@ test('case 121, 122, 145: without a lock, who is refused waits for the one who w
   expect(await slower).toBe(tokens.access_token);
   expect(desk.record()?.refreshToken).toBe(tokens.refresh_token);
   for (const { session } of [first, second]) expect(session.state.name).toBe('signedIn');
+});
+
+test('case 142: a refusal while somebody has the lock all the time says nothing yet, though timers are a little early', async () => {
+  const desk = createDesk();
+  const clock = {
+    ...desk.clock,
+    after: (ms: number, then: () => void) => desk.clock.after(ms - 0.4, then),
+  };
+  const lock = createLocalLock(clock);
+  const { session } = await desk.signedIn({ lock, clock });
+  const [key = ''] = [...desk.store.values.keys()].filter((name) => !name.endsWith('/attempts'));
+  void lock(key, 1, () => new Promise<void>(() => {}));
+  desk.server.next(() => ({ status: 400, json: { error: 'invalid_grant' } }));
+  const token = session.getAccessToken(RENEW);
+  await desk.clock.advance(50_000);
+  expect(await token).toEqual(expect.any(String));
+  expect([session.state.name, desk.record() !== null]).toEqual(['degraded', true]);
 });

@@ -1,25 +1,37 @@
 // The window that shows the consent page, as far as anybody can see it.
 import { createSession } from '../../src/session/create-session.js';
 import type { StateChange } from '../../src/session/machine.js';
+import type { Provider } from '../../src/oauth/provider.js';
 import type { HttpRequest } from '../../src/ports/index.js';
 import { createFakeHost, deferred } from '../support/fake-host.js';
 import { createFakeServer, fakeProvider } from '../support/fake-server.js';
 import { failing } from './support.js';
 
-async function begun(more: { beforeToken?: () => Promise<unknown> } = {}) {
+interface Begun {
+  readonly beforeToken?: () => Promise<unknown>;
+  /** Nothing but the code tells whose it is. */
+  readonly isStateless?: boolean;
+}
+
+async function begun(more: Begun = {}) {
   const server = createFakeServer();
   const http = async (request: HttpRequest) => {
     if (request.url.includes('token')) await more.beforeToken?.();
     return server.http(request);
   };
   const host = createFakeHost({ http });
-  const session = createSession({ host, provider: fakeProvider() });
+  const session = createSession({ host, provider: providerOf(more) });
   const changes: StateChange[] = [];
   session.onChange((change) => void changes.push(change));
   const done = session.signIn();
   done.catch(() => {});
   const visit = await host.visit();
   return { session, changes, done, visit, host, server };
+}
+
+function providerOf({ isStateless }: Begun): Provider {
+  const { dialect, ...provider } = fakeProvider();
+  return { ...provider, dialect: { ...dialect, ...(isStateless && { state: 'not repeated' }) } };
 }
 
 const lost = { name: 'authorizing', window: 'lost', authorizationUrl: expect.any(String) };
@@ -92,6 +104,29 @@ describe('case 70: a window that the user has closed', () => {
     await done;
     expect(changes.map(({ event }) => event)).not.toContain('windowLost');
   });
+
+  test.each([
+    ['closed', 'sign_in_cancelled'],
+    ['lost', null],
+  ] as const)(
+    'while a code that may be anybody’s is tried: %s counts once it is refused',
+    async (fate, code) => {
+      const gate = deferred<void>();
+      const { session, done, visit, server } = await begun({
+        isStateless: true,
+        beforeToken: () => gate.promise,
+      });
+      server.next(() => ({ status: 400, json: { error: 'invalid_grant' } }));
+      const redirected = visit.redirect({ code: 'foreign' });
+      if (fate === 'closed') visit.closeWindow();
+      else visit.loseWindow();
+      gate.resolve();
+      await redirected;
+      if (code) await expect(done).rejects.toEqual(failing(code));
+      else expect(session.state).toMatchObject(lost);
+      await session.close();
+    },
+  );
 
   test('leaves a later sign-in alone', async () => {
     const { session, done, visit, host } = await begun();

@@ -1,10 +1,10 @@
 // A server without a browser, as a program of its own: signs in, says in lines of JSON what its user is to do, and
-// takes what the user pastes. Its test compiles the library beside it. Polls a hundred times as often as it is told
+// takes what the user pastes. Uses the built package. Polls a hundred times as often as it is told
 // to, so that nobody has to wait.
 import { createInterface } from 'node:readline';
-import { createNodeHost } from './adapters/node/index.js';
-import { createSession, deviceUserAgent, memoryStore, pasteUserAgent } from './src/index.js';
-import { oauth } from './src/providers/oauth.js';
+import { createNodeHost } from 'mortise/node';
+import { createSession, deviceUserAgent, memoryStore, pasteUserAgent } from 'mortise';
+import { oauth } from 'mortise/providers/oauth';
 
 const [issuer, clientId] = process.argv.slice(2);
 const say = (what) => console.log(JSON.stringify(what));

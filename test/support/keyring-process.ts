@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { transformFile } from '@swc/core';
@@ -11,6 +12,7 @@ const CHILD = 'keyring-child.mjs';
 /** Compiles a source and everything of ours that it imports. Node 20 runs no TypeScript. */
 export async function compileInto(folder: string, source: string): Promise<void> {
   const target = join(folder, source.replace(/ts$/, 'js'));
+  if (existsSync(target)) return;
   const jsc = { parser: { syntax: 'typescript' }, target: 'es2022' } as const;
   const { code } = await transformFile(join(root, source), { jsc, swcrc: false });
   await mkdir(dirname(target), { recursive: true });

@@ -70,6 +70,20 @@ export function describePopups(driver: () => Driver): void {
     expect(await page.evaluate('app.session.state.name')).toBe('signedOut');
   });
 
+  test('Speckle: signs in, browses, signs out', async () => {
+    await start({ provider: 'speckle' });
+    const popup = await openPopup();
+    await popup.click(ALLOW);
+    expect(await settled()).toBe('signedIn');
+    const user = await page.evaluate('app.session.api.activeUser()');
+    expect(user).toMatchObject({ name: expect.any(String) });
+    const projects = 'app.session.api.projects({ limit: 2 })';
+    const names = `(async () => { let all = []; for await (const it of ${projects}) all.push(it.name); return all; })()`;
+    expect(await page.evaluate(names)).not.toEqual([]);
+    await page.evaluate('app.session.signOut()');
+    expect(await page.evaluate('app.session.state.name')).toBe('signedOut');
+  });
+
   test('case 70: a window that the user closes is told at once, and settles', async () => {
     await start({ before: HASTE });
     const popup = await openPopup();

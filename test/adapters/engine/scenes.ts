@@ -1,8 +1,7 @@
 // What a bare engine must be able to do with the one-file bundle. Its own test says how the engine is started.
-import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { memoryStore, type KeyValueStore } from 'mortise';
 import { createNodeHost, fetchTransport, serveSandbox } from 'mortise/node';
@@ -32,11 +31,9 @@ const WEB_NAMES =
   );
 const INSTALLED = WEB_NAMES.slice(0, 6);
 
-export async function buildBundle(): Promise<string> {
-  const build = join(__dirname, 'build.mjs');
-  const { stdout } = await promisify(execFile)(process.execPath, [build], { maxBuffer: 2 ** 26 });
-  return stdout;
-}
+/** As it is published. `npm test` builds it first; on its own: `npm run build`. */
+export const readBundle = (): string =>
+  readFileSync(join(__dirname, '../../../dist/mortise.engine.js'), 'utf8');
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -80,7 +77,7 @@ export function describeEngine(name: string, startEngine: StartEngine): void {
   describe(name, () => {
     let bundle: string;
     beforeAll(async () => {
-      bundle = await buildBundle();
+      bundle = readBundle();
     }, 60_000);
 
     const closers: (() => unknown)[] = [];

@@ -332,7 +332,7 @@ describe('fileStore: failures', () => {
   });
 });
 
-test('what is removed is gone, with what a save that was killed a moment ago has left of it', async () => {
+test('what is removed is gone, with what a save that was killed has left of it', async () => {
   const store = fileStore({ directory });
   await store.set('a', 'one');
   const name = basename(await onlyFile());
@@ -340,9 +340,15 @@ test('what is removed is gone, with what a save that was killed a moment ago has
   const [other = ''] = (await files()).filter((each) => each !== name);
   const left = ['0123456789abcdef', 'fedcba9876543210'].map((id) => `${name}.${id}.tmp`);
   const others = `${other}.0123456789abcdef.tmp`;
-  for (const each of [...left, others]) await fs.writeFile(join(directory, each), 'secret');
+  const justNow = `${name}.00112233aabbccdd.tmp`;
+  const before = new Date(Date.now() - 15_000);
+  for (const each of [...left, others, justNow]) {
+    await fs.writeFile(join(directory, each), 'secret');
+    if (each !== justNow) await fs.utimes(join(directory, each), before, before);
+  }
   await store.remove('a');
-  expect((await files()).sort()).toEqual([other, others].sort());
+  // A save that may still be under way is left to end.
+  expect((await files()).sort()).toEqual([other, others, justNow].sort());
 });
 
 describe('fileStore: watching', () => {
