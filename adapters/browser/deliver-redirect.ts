@@ -29,13 +29,13 @@ export interface DeliverRedirectOptions {
 }
 
 const TEXTS: DeliveryTexts = {
-  delivering: 'Signing in …',
+  delivering: 'Signing in',
   signedIn: 'You are signed in. You can close this window.',
   failed: 'You are not signed in.',
-  delivered: 'Go back to the app. You can close this window.',
+  delivered: 'Go back to the app.',
   nobody: 'Go back to the app and sign in again.',
   nothing: 'You can close this window.',
-  refused: 'Open this page in a window of its own.',
+  refused: 'You are not signed in.',
 };
 
 /** A token request has its own limit of 30 s, and so has the store. */
@@ -69,7 +69,7 @@ export async function deliverRedirect(
 }
 
 function deliver(page: Page, url: string, answerWithinMs: number): Promise<Delivery> {
-  const { origin } = page.location;
+  const { origin } = page;
   const opener = page.opener as Window | null;
   const channel = openChannel(page, page.location);
   const id = page.crypto.getRandomValues(new Uint32Array(2)).join('-');
@@ -87,8 +87,8 @@ function deliver(page: Page, url: string, answerWithinMs: number): Promise<Deliv
       if (to !== id) return;
       if (kind === 'heard') open += 1;
       if (kind === 'ignored') open -= 1;
-      if (kind === 'signedIn') finish({ kind });
       if (kind === 'failed') finish({ kind, code, hint });
+      if (kind === 'signedIn') finish({ kind });
       if (isLate) check();
     };
     // Several pages may wait, each for its own: one that ignores this speaks for itself alone.

@@ -1,5 +1,6 @@
 import { fromBase64, toBase64 } from '@exodus/bytes/base64.js';
 import type { ByteStream, HttpRequest, HttpTransport } from '../../src/ports/index.js';
+import { MortiseError } from '../../src/errors.js';
 import { fieldsOf, unusable, type HostFunction } from './host-function.js';
 
 const MAX_HEADERS = 1_000;
@@ -19,7 +20,7 @@ export function createHostTransport(host: HostFunction): HttpTransport {
     const id = host.nextId();
     const params = { id, method, url, headers, ...(text !== null && { body: text }) };
     const answer = await host.ask('http', params, signal);
-    if (answer.refused !== null) throw unusable('http', 'there was no answer');
+    if (answer.refused !== null) throw refusal(answer.refused, url);
     const fields = fieldsOf(answer.result);
     const { status } = fields;
     if (!Number.isInteger(status) || (status as number) < 100 || (status as number) > 599) {
@@ -30,7 +31,7 @@ export function createHostTransport(host: HostFunction): HttpTransport {
     return {
       status: status as number,
       headers: { get: (name) => received.get(name) ?? null },
-      body: readPieces(host, id, first, signal),
+      body: readPieces(host, id, first, { url, signal }),
     };
   };
 }
@@ -39,7 +40,7 @@ function readPieces(
   host: HostFunction,
   id: number,
   first: Piece,
-  signal: HttpRequest['signal'],
+  { url, signal }: Pick<HttpRequest, 'url' | 'signal'>,
 ): ByteStream {
   const stop = () => host.tell('cancel', { id });
   // Also for a body that is never read.
@@ -55,7 +56,7 @@ function readPieces(
         empty = piece.bytes.length > 0 ? 0 : empty + 1;
         if (empty > MAX_EMPTY_PIECES) throw unusable('http.read', 'only empty pieces');
         const answer = await host.ask('http.read', { id }, signal);
-        if (answer.refused !== null) throw unusable('http.read', 'the answer broke off');
+        if (answer.refused !== null) throw refusal(answer.refused, url);
         piece = readPiece('http.read', fieldsOf(answer.result));
       }
     } finally {
@@ -66,6 +67,12 @@ function readPieces(
   }
   return pieces();
 }
+
+/** A host without the method stays without it; any other failure may pass. */
+const refusal = (code: string, url: string) =>
+  code === 'unsupported'
+    ? unusable('http', 'the host cannot')
+    : new MortiseError('network_error', { host: new URL(url).host });
 
 function readPiece(
   method: string,

@@ -26,12 +26,14 @@ export function createHostUserAgent(host: HostFunction, clock: Clock): RedirectU
       if (signal.aborted) throw new MortiseError('aborted', {});
       const id = host.nextId();
       const free = (): Promise<unknown> => host.ask('browser.release', { id }).catch(() => {});
+      const reserving = host.ask('browser.reserve', { id, redirect });
       let reserved: HostAnswer;
       try {
-        reserved = await host.ask('browser.reserve', { id, redirect }, signal);
+        reserved = await unlessAborted(reserving, signal, () => host.tell('cancel', { id }));
       } catch (error) {
-        // It may have reserved something all the same.
+        // It may have reserved something all the same, or be about to: a release before that frees nothing.
         void free();
+        if (signal.aborted) void reserving.then(free, () => {});
         throw error;
       }
       if (reserved.refused !== null) throw notReserved(reserved);
@@ -77,6 +79,23 @@ export function createHostUserAgent(host: HostFunction, clock: Clock): RedirectU
       };
     },
   };
+}
+
+/** Settles with `work`, unless the sign-in ends first. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, left: () => void) {
+  let leave = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => {
+      left();
+      reject(new MortiseError('aborted', {}));
+    };
+  });
+  signal.addEventListener('abort', leave);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
 }
 
 /** Asks for one redirect after another until the visit is over. Never rejects. */

@@ -3,9 +3,13 @@ import type { Clock } from '../../src/ports/index.js';
 import { systemClock } from '../web/system-clock.js';
 import type { Channel } from './channel.js';
 import { numberOf, textOf, textsOf, type Fields } from './fields.js';
-import { MAX_MESSAGE_BYTES, RPC, readMessage, writeMessage } from './message.js';
+import { MAX_MESSAGE_BYTES, readMessage, writeMessage } from './message.js';
 import { findNonce, isNonce, randomName } from './nonce.js';
-import { readError, unavailable } from './wire-error.js';
+import { readFailure } from './read-failure.js';
+import { untilAborted } from './until-aborted.js';
+import { unavailable } from './wire-error.js';
+
+export { untilAborted };
 
 export type Offer = 'browser' | 'view' | 'http' | 'store' | 'session';
 
@@ -43,6 +47,7 @@ export interface Bridge {
 
 const PROTOCOL = 1;
 const HELLO_TIMEOUT_MS = 10_000;
+const MAX_WITHDRAWN = 256;
 
 interface Pending {
   readonly resolve: (result: Fields) => void;
@@ -56,6 +61,8 @@ export function openBridge(
 ): Bridge {
   const pending = new Map<string, Pending>();
   const listeners = new Map<string, Set<(params: Fields) => void>>();
+  /** The oldest first. */
+  const withdrawn = new Set<string>();
   let dropped = 0;
   /** Why nothing goes over it any more. */
   let over: MortiseError | null = null;
@@ -79,8 +86,11 @@ export function openBridge(
     const message = readMessage(text, known, maxMessageBytes);
     if (message?.kind === 'result' || message?.kind === 'error') {
       const waiting = pending.get(message.id);
-      if (!waiting) dropped += 1;
-      else if (message.kind === 'result') waiting.resolve(message.result);
+      if (!waiting) {
+        dropped += 1;
+        const isLate = withdrawn.delete(message.id);
+        if (isLate && message.kind === 'result') release(message.result);
+      } else if (message.kind === 'result') waiting.resolve(message.result);
       else waiting.reject(readFailure(message.code, message.data));
     } else if (message?.kind === 'notification') {
       if (message.method === 'bye') end('the host has closed the bridge');
@@ -88,6 +98,15 @@ export function openBridge(
     } else {
       dropped += 1;
     }
+  };
+
+  /** `cancel` crossed the answer: nobody else would ever close what it opened. */
+  const release = (result: Fields) => {
+    const visit = textOf(result, 'visit', 200);
+    const body = textOf(result, 'more', 200);
+    const ask = { timeoutMs: HELLO_TIMEOUT_MS };
+    if (visit !== undefined) send('visit.close', { visit }, ask).catch(() => {});
+    if (body !== undefined) send('body.close', { body }, ask).catch(() => {});
   };
 
   const tell = (method: string, params: Fields) => {
@@ -131,6 +150,9 @@ export function openBridge(
       };
       const withdraw = (error: MortiseError) => {
         free();
+        withdrawn.add(id);
+        const [oldest = id] = withdrawn;
+        if (withdrawn.size > MAX_WITHDRAWN) withdrawn.delete(oldest);
         notify('cancel', { id });
         reject(error);
       };
@@ -196,21 +218,3 @@ export function openBridge(
 /** A page opens a bridge by handing over a channel, or shares one that is open. */
 export const toBridge = (port: Channel | Bridge, options?: BridgeOptions): Bridge =>
   'request' in port ? port : openBridge(port, options);
-
-function readFailure(code: number, data: Fields): MortiseError {
-  if (code === RPC.unknownMethod) return unavailable('the host does not know this request');
-  if (textOf(data, 'code') !== undefined) return readError(data);
-  return unavailable('the host refused the request');
-}
-
-/** Settles as `promise` does, unless the caller leaves first. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(new MortiseError('aborted', {}));
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave);
-    const free = () => signal.removeEventListener('abort', leave);
-    promise.then(resolve, reject).then(free, free);
-  });
-}

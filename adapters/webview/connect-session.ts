@@ -124,6 +124,7 @@ export function connectSession(
     },
     restore: async () => restore(),
     async signIn(how = {}) {
+      if (closing.signal.aborted) throw new MortiseError('aborted', {});
       const { signal, timeoutMs = SIGN_IN_TIMEOUT_MS, whilePending = 'join' } = how;
       if (signal?.aborted) throw new MortiseError('sign_in_cancelled', {});
       if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) {

@@ -7,7 +7,9 @@ export function headersOf(headers: { get(name: string): string | null | undefine
     Symbol.iterator in listed
       ? [...(listed as Iterable<readonly [string, string]>)]
       : ASKED_FOR.map((name) => [name, headers.get(name) ?? null] as const);
-  return Object.fromEntries(all.filter(([name, value]) => value !== null && name !== 'set-cookie'));
+  return Object.fromEntries(
+    all.filter(([name, value]) => value !== null && name.toLowerCase() !== 'set-cookie'),
+  );
 }
 
 const ASKED_FOR: readonly string[] = [

@@ -1,6 +1,11 @@
 /** @module A panel in the web view of a CAD program: the host opens the browser, or owns the session. */
 import { misconfigured } from '../../src/errors.js';
-import type { Host, HttpTransport, KeyValueStore, UserAgent } from '../../src/ports/index.js';
+import type {
+  Host,
+  HttpTransport,
+  KeyValueStore,
+  RedirectUserAgent,
+} from '../../src/ports/index.js';
 import { memoryStore } from '../../src/session/memory-store.js';
 import { pasteUserAgent } from '../../src/session/paste-user-agent.js';
 import { fetchTransport } from '../web/fetch-transport.js';
@@ -9,7 +14,7 @@ import { pageCrypto } from '../web/page-crypto.js';
 import { systemClock } from '../web/system-clock.js';
 import { toBridge, type Bridge } from './bridge.js';
 import type { Channel } from './channel.js';
-import { createPanelUserAgent } from './user-agent.js';
+import { chosen, createPanelUserAgent } from './user-agent.js';
 
 export { fetchTransport, type FetchTransportOptions } from '../web/fetch-transport.js';
 export { openBridge, type Ask, type Bridge, type BridgeOptions, type Offer } from './bridge.js';
@@ -57,10 +62,9 @@ export function createWebviewHost(options: WebviewHostOptions): Host {
   const { channel, capture = 'host', redirectUri, store, http } = options;
   if (!['host', 'view', 'paste'].includes(capture))
     throw misconfigured('capture is host, view or paste');
-  const paste: UserAgent = pasteUserAgent();
   const userAgent =
     capture === 'paste'
-      ? paste
+      ? pasteAt(redirectUri)
       : createPanelUserAgent({ bridge: toBridge(channel), capture, redirectUri });
   return {
     http: http ?? fetchTransport(),
@@ -70,5 +74,14 @@ export function createWebviewHost(options: WebviewHostOptions): Host {
     clock: systemClock,
     userAgents: [userAgent],
     client: 'public',
+  };
+}
+
+function pasteAt(redirectUri: string | undefined): RedirectUserAgent {
+  const paste = pasteUserAgent();
+  if (redirectUri === undefined) return paste;
+  return {
+    open: async ({ redirect, ...request }) =>
+      paste.open({ ...request, redirect: [chosen(redirectUri, redirect)] }),
   };
 }

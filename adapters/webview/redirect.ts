@@ -58,13 +58,19 @@ function parse(text: unknown): Parts | null {
   } catch {
     return null;
   }
-  const { protocol, username, password, hostname, port, pathname, search } = url;
+  const { protocol, username, password, hostname, host, port, pathname, search } = url;
   if (username || password || NEVER.test(protocol)) return null;
+  const usual = DEFAULT_PORTS.get(protocol);
+  if (usual !== undefined) {
+    // `http:127.1` and `:0004` are mended by this parser, and read otherwise by others.
+    const authority = /^\w+:\/\/([^/]+)/.exec(hierarchy)?.[1]?.toLowerCase();
+    if (authority !== host && authority !== `${host}:${usual}`) return null;
+  }
   return {
     scheme: protocol,
     // Of a scheme the web does not know the parser leaves the host as it is; some engines do not.
     host: hostname.toLowerCase(),
-    port: port === DEFAULT_PORTS.get(protocol) ? '' : port,
+    port: port,
     path: normalizePath(pathname),
     query: search.slice(1),
   };

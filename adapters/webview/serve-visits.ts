@@ -1,4 +1,4 @@
-import { MortiseError } from '../../src/errors.js';
+import { MortiseError, isMortiseError } from '../../src/errors.js';
 import type {
   Host,
   RedirectOutcome,
@@ -20,7 +20,7 @@ interface Visit extends UserAgentVisit {
   readonly outcomes: Map<number, (outcome: RedirectOutcome) => void>;
 }
 
-/** The first of the host's user agents that catches a redirect, lent to a page. */
+/** The host's user agents, lent to a page: the first that can open a visit has it. */
 export function visitService(
   { userAgents, clock }: Pick<Host, 'userAgents' | 'clock'>,
   notify: Notify,
@@ -31,24 +31,30 @@ export function visitService(
     if (!visit) throw invalidParams('visit');
     return visit;
   };
-  const [userAgent] = userAgents as readonly RedirectUserAgent[];
+  let opening = 0;
+  const closeVisit = async (name: string) => {
+    const visit = visits.get(name);
+    visits.delete(name);
+    // The browser that waits is told, and no timer keeps the program.
+    for (const settle of [...(visit?.outcomes.values() ?? [])]) settle({ kind: 'ignored' });
+    await visit?.close();
+  };
   return {
     offer: 'browser',
     close() {
-      for (const visit of visits.values()) void visit.close();
-      visits.clear();
+      for (const name of [...visits.keys()]) void closeVisit(name);
     },
     methods: {
       'visit.open': async (params, { signal }) => {
         if (own(params, 'capture') !== 'host') throw invalidParams('capture');
         const redirect = ruleOf(params);
-        if (!redirect || visits.size >= MAX_VISITS) throw invalidParams('redirect');
-        if (!userAgent) throw new MortiseError('browser_not_opened', {});
+        if (!redirect || visits.size + opening >= MAX_VISITS) throw invalidParams('redirect');
         const name = randomName();
         const outcomes: Visit['outcomes'] = new Map();
         let count = 0;
         const onRedirect = (url: string) =>
           new Promise<RedirectOutcome>((resolve) => {
+            if (!visits.has(name)) return resolve({ kind: 'ignored' });
             const redirectNumber = (count += 1);
             const settle = (outcome: RedirectOutcome) => {
               stop();
@@ -60,13 +66,15 @@ export function visitService(
             notify('visit.redirect', { visit: name, redirect: redirectNumber, url });
           });
         const onWindow = (fate: string) => notify('visit.window', { visit: name, fate });
-        const visit = await userAgent.open({ redirect, signal, onRedirect, onWindow });
-        if (!('redirectUri' in visit) || signal.aborted) {
-          await visit.close();
-          throw new MortiseError('aborted', {});
+        opening += 1;
+        try {
+          const visit = await openFirst(userAgents, { redirect, signal, onRedirect, onWindow });
+          visits.set(name, { ...visit, outcomes });
+          const { redirectUri, answerBy } = visit;
+          return { visit: name, redirectUri, ...(answerBy && { answerBy }) };
+        } finally {
+          opening -= 1;
         }
-        visits.set(name, { ...visit, outcomes });
-        return { visit: name, redirectUri: visit.redirectUri };
       },
       'visit.navigate': async (params) => {
         const url = textOf(params, 'url', 16_384) ?? '';
@@ -76,11 +84,7 @@ export function visitService(
         return {};
       },
       'visit.close': async (params) => {
-        const name = textOf(params, 'visit', 200) ?? '';
-        const visit = visits.get(name);
-        visits.delete(name);
-        for (const settle of visit?.outcomes.values() ?? []) settle({ kind: 'ignored' });
-        await visit?.close();
+        await closeVisit(textOf(params, 'visit', 200) ?? '');
         return {};
       },
     },
@@ -96,6 +100,29 @@ export function visitService(
       },
     },
   };
+}
+
+/**
+ * One after another, as a session asks them. One of them that catches no redirect needs what only a session has.
+ *
+ * @throws {MortiseError} Why the first cannot, when none can.
+ */
+async function openFirst(
+  userAgents: Host['userAgents'],
+  request: Parameters<RedirectUserAgent['open']>[0],
+): Promise<UserAgentVisit> {
+  let failure: MortiseError | undefined;
+  for (const userAgent of userAgents as readonly RedirectUserAgent[]) {
+    try {
+      const visit = await userAgent.open(request);
+      if ('redirectUri' in visit && !request.signal.aborted) return visit;
+      await (visit as Partial<UserAgentVisit>).close?.();
+    } catch (error) {
+      if (isMortiseError(error)) failure ??= error;
+    }
+    if (request.signal.aborted) throw new MortiseError('aborted', {});
+  }
+  throw failure ?? new MortiseError('browser_not_opened', {});
 }
 
 function ruleOf(params: Fields): RedirectRule | undefined {

@@ -1,4 +1,4 @@
-import { MortiseError } from '../../src/errors.js';
+import { MortiseError, misconfigured } from '../../src/errors.js';
 import type {
   RedirectOutcome,
   RedirectRule,
@@ -86,9 +86,15 @@ export function createPanelUserAgent(options: PanelUserAgentOptions): RedirectUs
       });
       const leave = () => void close();
       signal.addEventListener('abort', leave);
-      frees.push(stopListening, stopWatching, () => signal.removeEventListener('abort', leave));
+      // Nothing can come back any more, so nothing is waited for.
+      const stopMissing = bridge.on('bye', () => onWindow('closed'));
+      frees.push(stopListening, stopWatching, stopMissing, () =>
+        signal.removeEventListener('abort', leave),
+      );
+      const answerBy = oneOf(reserved, 'answerBy', ['paste']);
       return {
         redirectUri,
+        ...(answerBy && { answerBy }),
         async navigate(url) {
           if (closing) throw new MortiseError('aborted', {});
           const ask = { timeoutMs: NAVIGATE_TIMEOUT_MS, signal };
@@ -119,18 +125,19 @@ function placesOf(
   rule: RedirectRule,
   { capture, redirectUri }: PanelUserAgentOptions,
 ): RedirectRule {
-  if (redirectUri !== undefined) {
-    if (!fits(redirectUri, rule)) {
-      const problem = 'the redirect URI is not one of the provider’s';
-      throw new MortiseError('configuration_error', { problem });
-    }
-    return [redirectUri];
-  }
+  if (redirectUri !== undefined) return [chosen(redirectUri, rule)];
   if (capture === 'host') return rule;
   if (!('loopback' in rule)) return rule.slice(0, 1);
   const { loopback, path, ports } = rule;
   const port = ports === 'any' ? NOBODYS_PORT : (ports[0] ?? NOBODYS_PORT);
   return [`http://${loopback}:${port}${path}`];
+}
+
+/** @throws {MortiseError} `configuration_error` where the provider has no such redirect URI. */
+export function chosen(redirectUri: string, rule: RedirectRule): string {
+  if (!fits(redirectUri, rule))
+    throw misconfigured('the redirect URI is not one of the provider’s');
+  return redirectUri;
 }
 
 /** Whether an authorization server that accepts `rule` accepts this. */

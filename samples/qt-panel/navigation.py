@@ -33,7 +33,8 @@ def _parts(url):
         port = split.port or _DEFAULT_PORTS.get(split.scheme)
     except ValueError:
         return None
-    if split.scheme in _NEVER or "@" in split.netloc:
+    # A port with zeros before it is no port to some.
+    if split.scheme in _NEVER or "@" in split.netloc or re.search(r":0", split.netloc.rpartition("]")[2]):
         return None
     if split.scheme in _DEFAULT_PORTS and not split.hostname:
         return None

@@ -6,7 +6,6 @@ import { cefSharpChannel } from './cef-sharp.js';
 import { electronChannel } from './electron.js';
 import { fusionChannel } from './fusion.js';
 import { findFunction } from './globals.js';
-import { officeDialogChannel } from './office-dialog.js';
 import { qtWebChannel } from './qt-web-channel.js';
 import { sketchUpChannel } from './sketchup.js';
 import { vsCodeChannel } from './vs-code.js';
@@ -39,12 +38,12 @@ const candidates = (name: string): readonly Candidate[] => [
     create: () => webKitChannel({ name }),
   },
   { needs: ['qt.webChannelTransport.send'], create: () => qtWebChannel({ object: name }) },
-  { needs: ['Office.context.ui.messageParent'], create: officeDialogChannel },
 ];
 
 /**
  * The bridge that this page has, found by what is there and never by the name of a browser. A frame in a page has none of
- * its own: `windowChannel({ origin })` needs to be told of whom.
+ * its own: `windowChannel({ origin })` needs to be told of whom. A dialog of Office is not found either: every page with
+ * Office.js has `messageParent`, and none says that it is a dialog, so that takes `officeDialogChannel()`.
  *
  * @throws {MortiseError} `bridge_unavailable`, which names everything that was looked for.
  */

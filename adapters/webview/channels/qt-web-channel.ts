@@ -1,5 +1,6 @@
 import { createListeners, type Channel } from '../channel.js';
-import { unavailable } from '../wire-error.js';
+import { RPC, writeMessage } from '../message.js';
+import { unavailable, writeError } from '../wire-error.js';
 
 /** What the host registers: a slot that takes a text, and a signal with one. */
 export interface QtBridgeObject {
@@ -34,12 +35,27 @@ export function qtWebChannel({ object = 'mortise' }: QtWebChannelOptions = {}): 
   const waiting: string[] = [];
   let found: QtBridgeObject | null = null;
   let isStarted = false;
+  let isMissing = false;
+  let listening = 0;
+  let isConnected = false;
 
+  const hear = (text: unknown) => listeners.tell(text);
+  const connect = () => {
+    if (!found || isConnected === listening > 0) return;
+    isConnected = !isConnected;
+    if (isConnected) found.message.connect(hear);
+    else found.message.disconnect?.(hear);
+  };
   const take = (ready: QtBridgeObject | undefined) => {
-    if (!ready) return;
-    found = ready;
-    ready.message.connect((text) => listeners.tell(text));
-    for (const text of waiting.splice(0)) ready.send(text);
+    found = ready ?? null;
+    isMissing = !ready;
+    connect();
+    for (const text of waiting.splice(0)) deliver(text);
+  };
+  /** Where there is nobody, a request is answered here, so that it fails at once and by name. */
+  const deliver = (text: string) => {
+    if (found) void found.send(text);
+    else refuse(text, `the QWebChannel has no object ${String(object)}`, listeners.tell);
   };
   const start = () => {
     if (isStarted) return;
@@ -61,9 +77,9 @@ export function qtWebChannel({ object = 'mortise' }: QtWebChannelOptions = {}): 
   return {
     send(text) {
       start();
-      if (found) void found.send(text);
+      if (found || isMissing) deliver(text);
       else if (waiting.length < MAX_WAITING) waiting.push(text);
-      else throw unavailable(`the QWebChannel has no object ${String(object)}`);
+      else throw unavailable('the QWebChannel is not set up');
     },
     onMessage(listener) {
       try {
@@ -71,7 +87,24 @@ export function qtWebChannel({ object = 'mortise' }: QtWebChannelOptions = {}): 
       } catch {
         // Told by `send`, whose caller waits for something.
       }
-      return listeners.add(listener);
+      const remove = listeners.add(listener);
+      let isStopped = false;
+      listening += 1;
+      connect();
+      return () => {
+        if (isStopped) return;
+        isStopped = true;
+        remove();
+        listening -= 1;
+        connect();
+      };
     },
   };
+}
+
+function refuse(text: string, problem: string, tell: (answer: string) => void): void {
+  const { id, nonce } = JSON.parse(text) as { id?: string; nonce?: string };
+  if (id === undefined || nonce === undefined) return;
+  const error = { code: RPC.failed, message: problem, data: writeError(unavailable(problem)) };
+  tell(writeMessage({ id, error }, nonce));
 }

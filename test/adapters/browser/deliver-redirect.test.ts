@@ -82,7 +82,7 @@ test('takes everything off the address bar at once, and the history is not longe
 test('is told that the user is signed in, says so, and closes', async () => {
   const { start, answer, status, closedTimes, channels, listeners } = load();
   const { done } = start();
-  expect(status()).toBe('Signing in …');
+  expect(status()).toBe('Signing in');
   answer('heard');
   answer('signedIn');
   expect(await done).toEqual({ kind: 'signedIn' });
@@ -182,7 +182,7 @@ test('a page that took it and says no more is waited for a minute', async () => 
   expect(delivery()).toBeUndefined();
   await jest.advanceTimersByTimeAsync(1_000);
   expect(await done).toEqual({ kind: 'delivered' });
-  expect(status()).toBe('Go back to the app. You can close this window.');
+  expect(status()).toBe('Go back to the app.');
 });
 
 test.each([CLEAN, `${CLEAN}?`, `${CLEAN}#rest`])(
@@ -202,7 +202,7 @@ test.each<[string, Readonly<Record<string, unknown>>]>([
 ])('%s it hands its address to nobody, and takes it off all the same', async (_, window) => {
   const { start, status, posted, told, page } = load(LOADED, { window });
   expect(await start().done).toEqual({ kind: 'refused' });
-  expect(status()).toBe('Open this page in a window of its own.');
+  expect(status()).toBe('You are not signed in.');
   expect([posted, told]).toEqual([[], []]);
   expect(page.location.href).toBe(CLEAN);
 });
@@ -218,7 +218,7 @@ test('shows texts of the page’s own, in its own place, and none for an empty o
   const first = load();
   first.page.document.body.innerHTML = '<main role="status">…</main>';
   const { done } = first.start({ texts: { signedIn: 'Angemeldet.' } });
-  expect(first.status()).toBe('Signing in …');
+  expect(first.status()).toBe('Signing in');
   first.answer('signedIn');
   await done;
   expect(first.status()).toBe('Angemeldet.');
@@ -256,4 +256,31 @@ describe('takeRedirectUrl', () => {
     };
     expect(takeRedirectUrl(page)).toBe(LOADED);
   });
+});
+
+test.each(['?project=7#view', '?utm_source=x', '?zipcode=1&encoded=2', '?x=code'])(
+  'a query of the app’s own is no answer, and stays: %s',
+  async (query) => {
+    const { start, page, posted, told } = load(ORIGIN + '/' + query);
+    const { done, delivery } = start({ texts: { nothing: '' } });
+    await done;
+    expect(delivery()).toEqual({ kind: 'nothing' });
+    expect(page.location.href).toBe(ORIGIN + '/' + query);
+    expect([posted, told]).toEqual([[], []]);
+  },
+);
+
+test.each(['code=1', 'access_code=1', 'error=access_denied', 'denied=1', 'a=1&state=s'])(
+  'an answer is taken, with everything else of the query: %s',
+  (query) => {
+    const { page } = load(`${CLEAN}?${query}#rest`);
+    expect(takeRedirectUrl(page)).toBe(`${CLEAN}?${query}#rest`);
+    expect(page.location.href).toBe(CLEAN);
+  },
+);
+
+test('an answer is taken off a path that begins like a host, too', () => {
+  const { page } = load(`${ORIGIN}//cb?code=1&state=s`);
+  expect(takeRedirectUrl(page)).toBe(`${ORIGIN}//cb?code=1&state=s`);
+  expect(page.location.href).toBe(`${ORIGIN}//cb`);
 });

@@ -204,6 +204,42 @@ describe('what never answers', () => {
   });
 });
 
+test('browser.reserve: what comes after the sign-in has ended is released once more', async () => {
+  const { host, methods, called } = play();
+  let answer: (result: unknown) => void = () => {};
+  methods['browser.reserve'] = () => new Promise((resolve) => (answer = resolve));
+  const stop = new AbortController();
+  const opening = agentOf(host).open(visit({ signal: stop.signal }));
+  await settle();
+  stop.abort();
+  await expect(opening).rejects.toEqual(failing('aborted'));
+  answer({ redirectUri: REDIRECT_URI });
+  await settle();
+  expect(called.map(({ method }) => method)).toEqual([
+    'browser.reserve',
+    'cancel',
+    'browser.release',
+    'browser.release',
+  ]);
+});
+
+test.each(['failed', 'offline', 'timeout'])(
+  'no network, the host says %s: network_error, which can be tried again',
+  async (code) => {
+    const { host, methods } = play();
+    methods['http'] = () => new Refusal(code);
+    const error = { code: 'network_error', details: { host: 'as.example' }, retryable: true };
+    await expect(host.http(request())).rejects.toMatchObject(error);
+    methods['http'] = () => ({ status: 200, headers: {}, body: 'aGk=', more: true });
+    methods['http.read'] = () => new Refusal(code);
+    const { body } = await host.http(request());
+    const read = async () => {
+      for await (const piece of body) expect(piece).toHaveLength(2);
+    };
+    await expect(read()).rejects.toMatchObject(error);
+  },
+);
+
 describe('the redirect that a host reserves', () => {
   // prettier-ignore
   test.each<[redirectUri: unknown, redirect?: VisitRequest['redirect']]>([

@@ -50,6 +50,11 @@ function parse(text) {
   }
   if (url.username || url.password) return null;
   if (/^(javascript|data|blob|file|about):$/.test(url.protocol)) return null;
+  if (/^https?:$/.test(url.protocol)) {
+    const [, authority = ''] = /^\w+:\/\/([^/?#]+)/.exec(text) ?? [];
+    const usual = `${url.hostname}:${url.protocol === 'http:' ? 80 : 443}`;
+    if (![url.host, usual].includes(authority.toLowerCase())) return null;
+  }
   const path = url.pathname.replace(/%[\da-f]{2}/gi, (code) => {
     const character = String.fromCharCode(parseInt(code.slice(1), 16));
     return /[\w.~-]/.test(character) ? character : code.toUpperCase();

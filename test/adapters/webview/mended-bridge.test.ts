@@ -1,0 +1,62 @@
+import { createServedBodies } from '../../../adapters/webview/serve-bodies.js';
+import { headersOf } from '../../../adapters/webview/headers.js';
+import { connectSession } from '../../../adapters/webview/connect-session.js';
+import { createPair, parsed, rpc } from './panel-pair.js';
+
+const ask = { timeoutMs: 60_000 };
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+test('bodies nobody reads make room for new ones, the oldest first', () => {
+  const bodies = createServedBodies();
+  const stopped: number[] = [];
+  const empty = (async function* () {})();
+  for (let i = 0; i < 66; i += 1) bodies.give(empty, () => stopped.push(i));
+  expect(stopped).toEqual([0, 1]);
+  bodies.close();
+});
+
+test.each([
+  ['visit', 'visit.close', 'visit'],
+  ['more', 'body.close', 'body'],
+])('a late answer that names a %s is answered with %s', async (member, method, name) => {
+  const pair = createPair();
+  const bridge = pair.bridge();
+  const leaving = new AbortController();
+  const asked = bridge.request('http', 'x.open', {}, { ...ask, signal: leaving.signal });
+  const failed = expect(asked).rejects.toMatchObject({ code: 'aborted' });
+  const hello = parsed(pair.toHost)[0];
+  pair.inject(
+    'panel',
+    rpc(pair.nonce, { id: hello?.['id'], result: { protocol: 1, offers: ['http'] } }),
+  );
+  await settle();
+  const { id } = parsed(pair.toHost)[1] ?? {};
+  leaving.abort();
+  await failed;
+  const late = rpc(pair.nonce, { id, result: { [member]: 'n1' } });
+  pair.inject('panel', late);
+  pair.inject('panel', late);
+  const closed = parsed(pair.toHost).filter((message) => message['method'] === method);
+  expect(closed).toMatchObject([{ params: { [name]: 'n1' } }]);
+  bridge.close();
+});
+
+test('cookies stay at the host, whatever the case of their header', () => {
+  expect(
+    headersOf(
+      new Map([
+        ['Set-Cookie', 'a=1'],
+        ['etag', 'x'],
+      ]),
+    ),
+  ).toEqual({ etag: 'x' });
+});
+
+test('after close() a shared bridge starts no sign-in', async () => {
+  const pair = createPair();
+  const bridge = pair.bridge();
+  const session = connectSession(bridge);
+  session.close();
+  await expect(session.signIn()).rejects.toMatchObject({ code: 'aborted' });
+  bridge.close();
+});
