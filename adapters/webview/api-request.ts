@@ -25,12 +25,14 @@ export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<Api
     const text = json === undefined ? body : JSON.stringify(json);
     const type = json === undefined ? {} : { 'content-type': 'application/json' };
     const sent = await sendBody(bridge, 'session', text, { signal });
-    const present = Object.entries(query ?? {}).filter(([, value]) => value != null);
+    const own = Object.entries(headers).map(
+      ([name, value]) => [name.toLowerCase(), value] as const,
+    );
     const params = {
       path,
-      headers: { ...type, ...headers },
-      query: Object.fromEntries(present),
-      ...(method !== undefined && { method }),
+      headers: { ...type, ...Object.fromEntries(own) },
+      query: textsOf(query),
+      ...(method !== undefined && { method: method.toUpperCase() }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(idempotent !== undefined && { idempotent }),
       ...sent,
@@ -65,6 +67,19 @@ export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<Api
       stream: read,
     };
   };
+}
+
+/** As the protocol has them: texts and lists of texts. */
+function textsOf(query: ApiRequest['query']): Record<string, string | string[]> {
+  const isGiven = <T>(value: T | null | undefined): value is T =>
+    value !== null && value !== undefined;
+  const given = Object.entries(query ?? {}).filter(([, value]) => isGiven(value));
+  return Object.fromEntries(
+    given.map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.filter(isGiven).map(String) : String(value),
+    ]),
+  );
 }
 
 async function gather(body: ByteStream, status: number): Promise<Uint8Array> {

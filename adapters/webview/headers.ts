@@ -7,9 +7,11 @@ export function headersOf(headers: { get(name: string): string | null | undefine
     Symbol.iterator in listed
       ? [...(listed as Iterable<readonly [string, string]>)]
       : ASKED_FOR.map((name) => [name, headers.get(name) ?? null] as const);
-  return Object.fromEntries(
-    all.filter(([name, value]) => value !== null && name.toLowerCase() !== 'set-cookie'),
-  );
+  const lower = all.map(([name, value]) => [name.toLowerCase(), value] as const);
+  // The body is decoded on its way, so what is said of it before does not hold any more.
+  const isDecoded = lower.some(([name, value]) => name === 'content-encoding' && value !== null);
+  const dropped = isDecoded ? /^(set-cookie|content-(encoding|length))$/ : /^set-cookie$/;
+  return Object.fromEntries(lower.filter(([name, value]) => value !== null && !dropped.test(name)));
 }
 
 const ASKED_FOR: readonly string[] = [

@@ -1,3 +1,4 @@
+import { requestApi } from '../../../adapters/webview/api-request.js';
 import { createServedBodies } from '../../../adapters/webview/serve-bodies.js';
 import { headersOf } from '../../../adapters/webview/headers.js';
 import { connectSession } from '../../../adapters/webview/connect-session.js';
@@ -50,6 +51,47 @@ test('cookies stay at the host, whatever the case of their header', () => {
       ]),
     ),
   ).toEqual({ etag: 'x' });
+});
+
+test('of a body that was decoded, neither encoding nor length is told', () => {
+  const told = [
+    ['Content-Encoding', 'gzip'],
+    ['content-length', '20'],
+    ['Content-Type', 'text/plain'],
+  ] as const;
+  expect(headersOf(new Map(told))).toEqual({ 'content-type': 'text/plain' });
+  expect(headersOf(new Map(told.slice(1)))).toEqual({
+    'content-length': '20',
+    'content-type': 'text/plain',
+  });
+});
+
+test('a request goes over the bridge as the protocol has it: texts, lower-case names, an upper-case method', async () => {
+  const pair = createPair();
+  const bridge = pair.bridge();
+  const request = requestApi(bridge)({
+    method: 'post',
+    path: 'x',
+    query: { limit: 10, deep: true, none: null, list: ['a', null, 2] },
+    headers: { 'Content-Type': 'text/plain' },
+    json: {},
+  });
+  request.catch(() => {});
+  await settle();
+  const hello = parsed(pair.toHost)[0];
+  pair.inject(
+    'panel',
+    rpc(pair.nonce, { id: hello?.['id'], result: { protocol: 1, offers: ['session'] } }),
+  );
+  await settle();
+  const sent = parsed(pair.toHost).find(({ method }) => method === 'session.request');
+  expect(sent?.['params']).toMatchObject({
+    method: 'POST',
+    query: { limit: '10', deep: 'true', list: ['a', '2'] },
+    headers: { 'content-type': 'text/plain' },
+  });
+  expect(Object.keys(Object(sent?.['params']).query)).not.toContain('none');
+  bridge.close();
 });
 
 test('after close() a shared bridge starts no sign-in', async () => {
