@@ -19,15 +19,24 @@ export function createVisits(request: VisitRequest, abort: () => void): Visits {
   let open: Visit | null = null;
   let opening: Promise<void> = Promise.resolve();
   let isOpening = false;
+  let count = 0;
+  /** Which of them is open. */
+  let current = 0;
   const closeOpen = async () => {
     if (open && !('code' in open)) await open.close();
   };
   return {
     open(userAgent) {
-      const coming = userAgent.open(request);
+      const turn = (count += 1);
+      const onWindow: VisitRequest['onWindow'] = (fate) => {
+        // The window of one that has given way is nobody's concern.
+        if (turn >= current) request.onWindow(fate);
+      };
+      const coming = userAgent.open({ ...request, onWindow });
       isOpening = true;
       const take = (visit: Visit) => {
         isOpening = false;
+        current = turn;
         closeOpen().catch(() => {});
         open = visit;
       };

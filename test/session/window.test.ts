@@ -2,8 +2,10 @@
 import { createSession } from '../../src/session/create-session.js';
 import type { StateChange } from '../../src/session/machine.js';
 import type { Provider } from '../../src/oauth/provider.js';
-import type { HttpRequest } from '../../src/ports/index.js';
+import { MortiseError } from '../../src/errors.js';
+import type { HttpRequest, RedirectUserAgent, VisitRequest } from '../../src/ports/index.js';
 import { createFakeHost, deferred } from '../support/fake-host.js';
+import { settle } from '../support/fake-clock.js';
 import { createFakeServer, fakeProvider } from '../support/fake-server.js';
 import { failing } from './support.js';
 
@@ -11,6 +13,8 @@ interface Begun {
   readonly beforeToken?: () => Promise<unknown>;
   /** Nothing but the code tells whose it is. */
   readonly isStateless?: boolean;
+  /** Asked before the usual one. */
+  readonly userAgents?: readonly RedirectUserAgent[];
 }
 
 async function begun(more: Begun = {}) {
@@ -19,7 +23,8 @@ async function begun(more: Begun = {}) {
     if (request.url.includes('token')) await more.beforeToken?.();
     return server.http(request);
   };
-  const host = createFakeHost({ http });
+  const { userAgents = [] } = more;
+  const host = createFakeHost({ http, userAgents });
   const session = createSession({ host, provider: providerOf(more) });
   const changes: StateChange[] = [];
   session.onChange((change) => void changes.push(change));
@@ -127,6 +132,43 @@ describe('case 70: a window that the user has closed', () => {
       await session.close();
     },
   );
+
+  test('of a user agent that gave way to the next ends nothing', async () => {
+    const gone: Pick<VisitRequest, 'onWindow'>[] = [];
+    const first: RedirectUserAgent = {
+      async open(request) {
+        gone.push(request);
+        return {
+          redirectUri: 'http://127.0.0.1:3999/callback',
+          navigate: () => Promise.reject(new MortiseError('browser_not_opened', {})),
+          // As a view that tells of its end, however it came.
+          close: async () => request.onWindow('closed'),
+        };
+      },
+    };
+    const { session, visit, done } = await begun({ userAgents: [first] });
+    for (const { onWindow } of gone) onWindow('closed');
+    expect(session.state).toMatchObject({ name: 'authorizing', window: 'open' });
+    await visit.redirect({ code: 'good' });
+    await done;
+  });
+
+  test('of a user agent that no other could follow ends the sign-in', async () => {
+    const refusing: RedirectUserAgent = {
+      open: () => Promise.reject(new MortiseError('redirect_port_in_use', { ports: [] })),
+    };
+    const server = createFakeServer();
+    const host = createFakeHost({ http: server.http, navigateError: new Error('no browser') });
+    const userAgents = [...host.userAgents, refusing];
+    const session = createSession({ host: { ...host, userAgents }, provider: fakeProvider() });
+    const done = session.signIn();
+    done.catch(() => {});
+    const visit = await host.visit();
+    await settle();
+    expect(session.state).toMatchObject(lost);
+    visit.closeWindow();
+    await expect(done).rejects.toEqual(failing('sign_in_cancelled'));
+  });
 
   test('leaves a later sign-in alone', async () => {
     const { session, done, visit, host } = await begun();
