@@ -1,8 +1,9 @@
 import { MortiseError } from '../../src/errors.js';
 import type { ApiRequest, ApiResponse } from '../../src/api/request.js';
 import type { ByteStream } from '../../src/ports/index.js';
-import { readAnswer, sendBody } from './bodies.js';
+import { readAnswer, requestWithBody } from './bodies.js';
 import type { Bridge } from './bridge.js';
+import { joinBytes } from './join-bytes.js';
 
 /** The host tries again by itself, so its answer may take several tries of a request's own limit. */
 const TIMEOUT_MS = 120_000;
@@ -24,7 +25,6 @@ export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<Api
   }) => {
     const text = json === undefined ? body : JSON.stringify(json);
     const type = json === undefined ? {} : { 'content-type': 'application/json' };
-    const sent = await sendBody(bridge, 'session', text, { signal });
     const own = Object.entries(headers).map(
       ([name, value]) => [name.toLowerCase(), value] as const,
     );
@@ -35,12 +35,12 @@ export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<Api
       ...(method !== undefined && { method: method.toUpperCase() }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(idempotent !== undefined && { idempotent }),
-      ...sent,
     };
-    const answer = await bridge.request('session', 'session.request', params, {
-      timeoutMs: Math.max(TIMEOUT_MS, timeoutMs ?? 0),
-      signal,
-    });
+    const answer = await requestWithBody(
+      bridge,
+      { offer: 'session', method: 'session.request', params, body: text },
+      { timeoutMs: Math.max(TIMEOUT_MS, timeoutMs ?? 0), signal },
+    );
     const received = readAnswer(bridge, 'session', answer, { signal });
     const { status, headers: names } = received;
     let isRead = false;
@@ -93,11 +93,5 @@ async function gather(body: ByteStream, status: number): Promise<Uint8Array> {
     }
     pieces.push(piece);
   }
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-  }
-  return whole;
+  return joinBytes(pieces);
 }

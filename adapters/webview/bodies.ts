@@ -1,50 +1,76 @@
 import { MortiseError } from '../../src/errors.js';
 import type { ByteStream, HttpRequest } from '../../src/ports/index.js';
 import { fromBase64, toBase64 } from './base64.js';
-import type { Bridge, Offer } from './bridge.js';
+import type { Ask, Bridge, Offer } from './bridge.js';
 import { own, textMapOf, textOf, numberOf, type Fields } from './fields.js';
+import { MAX_MESSAGE_BYTES } from './message-limit.js';
 import { unavailable } from './wire-error.js';
 
-/** The most bytes of a body in one message: base64 and the rest stay below its limit. */
-export const MAX_PIECE_BYTES = 1 << 19;
-const MAX_PIECE_TEXT = Math.ceil(MAX_PIECE_BYTES / 3) * 4;
 const TIMEOUT_MS = 60_000;
 
-type Ask = { readonly signal?: AbortSignal | undefined };
+type Signal = { readonly signal?: AbortSignal | undefined };
 
-/** A body as `http.request` and `session.request` take it: in the message, or sent ahead in pieces. */
-export async function sendBody(
+/** One request with a body, which goes in its message where it fits and ahead of it in pieces where not. */
+export interface BodyRequest {
+  readonly offer: Offer;
+  readonly method: 'http.request' | 'session.request';
+  readonly params: Fields;
+  readonly body: HttpRequest['body'];
+}
+
+/** As `bridge.request`. What was sent ahead is freed when the request fails. */
+export async function requestWithBody(
+  bridge: Bridge,
+  { offer, method, params, body }: BodyRequest,
+  ask: Ask,
+): Promise<Fields> {
+  if (body === undefined) return bridge.request(offer, method, params, ask);
+  const { signal } = ask;
+  const whole = wholeOf(body);
+  if (whole && whole.length <= (await bridge.roomBeside(params, signal))) {
+    return bridge.request(offer, method, { ...params, body: toBase64(whole) }, ask);
+  }
+  const upload = await sendAhead(bridge, offer, whole ? [whole] : (body as ByteStream), { signal });
+  const sent = upload === null ? { body: '' } : { upload };
+  try {
+    return await bridge.request(offer, method, { ...params, ...sent }, ask);
+  } catch (error) {
+    // It may never have got there.
+    if (upload !== null) close(bridge, offer, upload);
+    throw error;
+  }
+}
+
+/** `null` for what comes piece by piece. */
+function wholeOf(body: NonNullable<HttpRequest['body']>): Uint8Array | null {
+  if (typeof body === 'string') return new TextEncoder().encode(body);
+  return Symbol.asyncIterator in body ? null : body;
+}
+
+/** The name of the upload; `null` when there was nothing to send. */
+async function sendAhead(
   bridge: Bridge,
   offer: Offer,
-  body: HttpRequest['body'],
-  { signal }: Ask,
-): Promise<Fields> {
-  if (body === undefined) return {};
-  const pieces = typeof body === 'object' && Symbol.asyncIterator in body ? body : null;
-  const whole = pieces
-    ? null
-    : typeof body === 'string'
-      ? new TextEncoder().encode(body)
-      : (body as Uint8Array);
-  if (whole && whole.length <= MAX_PIECE_BYTES) return { body: toBase64(whole) };
+  pieces: ByteStream | readonly Uint8Array[],
+  { signal }: Signal,
+): Promise<string | null> {
+  const ask = { timeoutMs: TIMEOUT_MS, signal };
+  const room = await bridge.roomBeside({}, signal);
   let upload: string | null = null;
-  const write = async (bytes: Uint8Array) => {
-    for (let at = 0; at < bytes.length; at += MAX_PIECE_BYTES) {
-      const data = toBase64(bytes.subarray(at, at + MAX_PIECE_BYTES));
-      const ask = { timeoutMs: TIMEOUT_MS, signal };
-      const written = await bridge.request(offer, 'body.write', { body: upload, data }, ask);
-      upload = textOf(written, 'body', 200) ?? null;
-      if (upload === null) throw unavailable('the host gave an upload no name');
-    }
-  };
   try {
-    if (whole) await write(whole);
-    else for await (const piece of pieces ?? []) await write(piece);
+    for await (const bytes of pieces) {
+      for (let at = 0; at < bytes.length; at += room) {
+        const data = toBase64(bytes.subarray(at, at + room));
+        const written = await bridge.request(offer, 'body.write', { body: upload, data }, ask);
+        upload = textOf(written, 'body', 200) ?? null;
+        if (upload === null) throw unavailable('the host gave an upload no name');
+      }
+    }
   } catch (error) {
     if (upload !== null) close(bridge, offer, upload);
     throw error;
   }
-  return upload === null ? { body: '' } : { upload };
+  return upload;
 }
 
 /** An answer that may go on after its first message. */
@@ -60,7 +86,7 @@ export function readAnswer(
   bridge: Bridge,
   offer: Offer,
   answer: Fields,
-  { signal }: Ask,
+  { signal }: Signal,
 ): Received {
   const status = numberOf(answer, 'status');
   const headers = textMapOf(answer, 'headers');
@@ -106,7 +132,7 @@ interface Piece {
 }
 
 function readPiece(answer: Fields): Piece {
-  const bytes = fromBase64(textOf(answer, 'body', MAX_PIECE_TEXT) ?? '?');
+  const bytes = fromBase64(textOf(answer, 'body', MAX_MESSAGE_BYTES) ?? '?');
   const more = own(answer, 'more') === null ? null : textOf(answer, 'more', 200);
   if (!bytes || more === undefined) throw unavailable('the host gave no piece of a body');
   return { bytes, more };

@@ -1,10 +1,14 @@
-import { MortiseError } from '../../src/errors.js';
+import { MortiseError, isMortiseError } from '../../src/errors.js';
 import type { Clock } from '../../src/ports/index.js';
 import { systemClock } from '../web/system-clock.js';
 import type { Channel } from './channel.js';
-import { numberOf, textOf, textsOf, type Fields } from './fields.js';
-import { MAX_MESSAGE_BYTES, readMessage, writeMessage } from './message.js';
+import type { Fields } from './fields.js';
+import { helloParams, readHello, type Greeting } from './hello.js';
+import { createLateAnswers } from './late-answers.js';
+import { readMessage, writeMessage } from './message.js';
+import { checkedLimit, roomBeside } from './message-limit.js';
 import { findNonce, isNonce, randomName } from './nonce.js';
+import { createNotifications } from './notifications.js';
 import { readFailure } from './read-failure.js';
 import { untilAborted } from './until-aborted.js';
 import { unavailable } from './wire-error.js';
@@ -16,7 +20,7 @@ export type Offer = 'browser' | 'view' | 'http' | 'store' | 'session';
 export interface BridgeOptions {
   /** What the host handed to this page. Default: found in the page (PROTOCOL.md section 2). */
   readonly nonce?: string | undefined;
-  /** The longest message in bytes. Default 1,048,576. Less where the engine takes less. */
+  /** The longest message in bytes, 4,096 to 1,048,576 (default). Less where the engine takes less: the host is told. */
   readonly maxMessageBytes?: number;
   readonly clock?: Clock;
 }
@@ -35,9 +39,15 @@ export interface Bridge {
    * what the host says.
    */
   request(offer: Offer, method: string, params: Fields, ask: Ask): Promise<Fields>;
+  /**
+   * How many bytes of a body fit into one message beside these params, by what both sides take.
+   *
+   * @throws {MortiseError} `bridge_unavailable`, `aborted`.
+   */
+  roomBeside(params: Fields, signal: AbortSignal | undefined): Promise<number>;
   /** Nothing is answered, nothing fails. */
   notify(method: string, params: Fields): void;
-  /** Notifications of the host; of `bye`, too. Returns what unsubscribes. */
+  /** Notifications of the host. `bye` comes once, also when the bridge is closed here. Returns what unsubscribes. */
   on(method: string, listener: (params: Fields) => void): () => void;
   /** How many messages were no use: late, unknown, repeated, forged or broken. */
   readonly dropped: number;
@@ -45,29 +55,33 @@ export interface Bridge {
   close(): void;
 }
 
-const PROTOCOL = 1;
 const HELLO_TIMEOUT_MS = 10_000;
-const MAX_WITHDRAWN = 256;
+const RELEASE_TIMEOUT_MS = 10_000;
 
 interface Pending {
   readonly resolve: (result: Fields) => void;
   readonly reject: (error: MortiseError) => void;
 }
 
-/** Opens the protocol on a channel. Several parts of a page may share one, or have one each. */
+/**
+ * Opens the protocol on a channel. Several parts of a page may share one, or have one each.
+ *
+ * @throws {MortiseError} `configuration_error` for a `maxMessageBytes` that is none.
+ */
 export function openBridge(
   channel: Channel,
-  { nonce, maxMessageBytes = MAX_MESSAGE_BYTES, clock = systemClock }: BridgeOptions = {},
+  { nonce, maxMessageBytes, clock = systemClock }: BridgeOptions = {},
 ): Bridge {
+  const ownLimit = checkedLimit(maxMessageBytes);
+  /** What the host takes, once it has said so. */
+  let limit = ownLimit;
   const pending = new Map<string, Pending>();
-  const listeners = new Map<string, Set<(params: Fields) => void>>();
-  /** The oldest first. */
-  const withdrawn = new Set<string>();
+  const notifications = createNotifications();
   let dropped = 0;
   /** Why nothing goes over it any more. */
   let over: MortiseError | null = null;
   let secret: string | null = null;
-  let greeting: Promise<readonly string[]> | null = null;
+  let greeting: Promise<Greeting> | null = null;
 
   const findSecret = (): string => {
     secret ??= nonce ?? findNonce();
@@ -75,66 +89,51 @@ export function openBridge(
     return secret;
   };
 
-  const receive = (text: string) => {
-    let known: string;
+  const read = (text: string) => {
     try {
-      known = findSecret();
+      return over ? null : readMessage(text, findSecret(), ownLimit);
     } catch {
-      dropped += 1;
-      return;
+      return null;
     }
-    const message = readMessage(text, known, maxMessageBytes);
+  };
+  const receive = (text: string) => {
+    const message = read(text);
     if (message?.kind === 'result' || message?.kind === 'error') {
       const waiting = pending.get(message.id);
       if (!waiting) {
         dropped += 1;
-        const isLate = withdrawn.delete(message.id);
-        if (isLate && message.kind === 'result') release(message.result);
+        if (message.kind === 'result') late.hear(message.id, message.result);
       } else if (message.kind === 'result') waiting.resolve(message.result);
       else waiting.reject(readFailure(message.code, message.data));
     } else if (message?.kind === 'notification') {
       if (message.method === 'bye') end('the host has closed the bridge');
-      tell(message.method, message.params);
+      else if (!notifications.tell(message.method, message.params)) dropped += 1;
     } else {
       dropped += 1;
     }
   };
 
-  /** `cancel` crossed the answer: nobody else would ever close what it opened. */
-  const release = (result: Fields) => {
-    const visit = textOf(result, 'visit', 200);
-    const body = textOf(result, 'more', 200);
-    const ask = { timeoutMs: HELLO_TIMEOUT_MS };
-    if (visit !== undefined) send('visit.close', { visit }, ask).catch(() => {});
-    if (body !== undefined) send('body.close', { body }, ask).catch(() => {});
-  };
-
-  const tell = (method: string, params: Fields) => {
-    const known = listeners.get(method);
-    if (!known?.size && method !== 'bye') dropped += 1;
-    for (const listener of [...(known ?? [])]) {
-      try {
-        listener(params);
-      } catch {
-        // A listener's failure is its own.
-      }
-    }
-  };
+  const late = createLateAnswers((method, params) => {
+    send(method, params, { timeoutMs: RELEASE_TIMEOUT_MS }).catch(() => {});
+  });
 
   /** For good: a page that is loaded anew has another nonce. */
   const end = (problem: string) => {
-    over ??= unavailable(problem);
+    if (over) return;
+    over = unavailable(problem);
     for (const { reject } of [...pending.values()]) reject(over);
+    notifications.tell('bye', {});
   };
 
   const unsubscribe = channel.onMessage(receive);
 
   const post = (message: Fields) => {
     if (over) throw over;
-    const text = writeMessage(message, findSecret(), maxMessageBytes);
+    const text = writeMessage(message, findSecret(), limit);
     try {
       channel.send(text);
-    } catch {
+    } catch (error) {
+      if (isMortiseError(error)) throw error;
       throw unavailable('the channel does not take a message');
     }
   };
@@ -150,9 +149,7 @@ export function openBridge(
       };
       const withdraw = (error: MortiseError) => {
         free();
-        withdrawn.add(id);
-        const [oldest = id] = withdrawn;
-        if (withdrawn.size > MAX_WITHDRAWN) withdrawn.delete(oldest);
+        late.expect(id, method);
         notify('cancel', { id });
         reject(error);
       };
@@ -181,30 +178,29 @@ export function openBridge(
     }
   };
 
-  const greet = async (): Promise<readonly string[]> => {
-    const hello = await send('hello', { protocol: PROTOCOL }, { timeoutMs: HELLO_TIMEOUT_MS });
-    const protocol = numberOf(hello, 'protocol');
-    if (protocol !== PROTOCOL) throw unavailable('the host speaks another version of the protocol');
-    return textsOf(hello, 'offers') ?? [];
+  const greet = async (): Promise<Greeting> => {
+    const ask = { timeoutMs: HELLO_TIMEOUT_MS };
+    const told = readHello(await send('hello', helloParams(ownLimit), ask), ownLimit);
+    limit = told.limit;
+    return told;
+  };
+  const greeted = (signal: AbortSignal | undefined) => {
+    greeting ??= greet().catch((error: unknown) => {
+      greeting = null;
+      throw error;
+    });
+    return untilAborted(greeting, signal);
   };
 
   return {
     async request(offer, method, params, ask) {
-      greeting ??= greet().catch((error: unknown) => {
-        greeting = null;
-        throw error;
-      });
-      const offers = await untilAborted(greeting, ask.signal);
+      const { offers } = await greeted(ask.signal);
       if (!offers.includes(offer)) throw unavailable(`the host does not offer ${offer}`);
       return send(method, params, ask);
     },
+    roomBeside: async (params, signal) => roomBeside(params, (await greeted(signal)).limit),
     notify,
-    on(method, listener) {
-      const own = (params: Fields) => listener(params);
-      const known = listeners.get(method) ?? new Set();
-      listeners.set(method, known.add(own));
-      return () => void known.delete(own);
-    },
+    on: notifications.on,
     get dropped() {
       return dropped;
     },

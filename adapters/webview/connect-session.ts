@@ -13,7 +13,7 @@ import { readError, unavailable } from './wire-error.js';
 
 /** A session that the host owns, as far as a panel has it. The names mean what they mean of a session of one's own. */
 export interface ConnectedSession {
-  /** As the host last told it; `idle` until then. */
+  /** As the host last told it; `idle` until then, and when the host has gone. */
   readonly state: SessionState;
   onChange(listener: (change: StateChange) => void): () => void;
   /** Asks the host where the session is. Happens by itself when the page has loaded. */
@@ -24,7 +24,7 @@ export interface ConnectedSession {
   getAccessToken(options?: AccessTokenOptions): Promise<string>;
   readonly api: { request(request: ApiRequest): Promise<ApiResponse> };
   signOut(): Promise<void>;
-  /** Listens no more. The session goes on. */
+  /** Listens no more; what waits and what is asked later rejects with `aborted`. The session goes on. */
   close(): void;
 }
 
@@ -49,8 +49,20 @@ export function connectSession(
   let asking: Promise<void> | null = null;
   let pending: Promise<void> | null = null;
 
-  const ask = (method: string, params: Fields = {}, timeoutMs = TIMEOUT_MS, signal?: AbortSignal) =>
-    bridge.request('session', method, params, { timeoutMs, signal });
+  const needOpen = () => {
+    if (closing.signal.aborted) throw new MortiseError('aborted', {});
+  };
+  const ask = async (
+    method: string,
+    params: Fields = {},
+    timeoutMs = TIMEOUT_MS,
+    signal?: AbortSignal,
+  ) => {
+    needOpen();
+    // Nobody waits any more, but nothing is withdrawn: the session goes on.
+    const asked = bridge.request('session', method, params, { timeoutMs, signal });
+    return untilAborted(asked, closing.signal);
+  };
 
   const tell = (change: StateChange) => {
     for (const listener of [...listeners]) {
@@ -64,7 +76,7 @@ export function connectSession(
   };
 
   const look = async () => {
-    const answer = await ask('session.state', {}, TIMEOUT_MS, closing.signal);
+    const answer = await ask('session.state');
     const next = readState(fieldsOf(answer, 'state'));
     const number = numberOf(answer, 'seq');
     if (!next || number === undefined) throw unavailable('the host told no state');
@@ -97,6 +109,15 @@ export function connectSession(
     if (isGap) restore().catch(() => {});
   });
 
+  // Whoever still believed to be signed in would offer what nobody can do.
+  const stopMissing = bridge.on('bye', () => {
+    const from = state.name;
+    if (from === 'idle') return;
+    state = Object.freeze({ name: 'idle' });
+    const error = unavailable('the host has gone');
+    tell(Object.freeze({ from, to: 'idle', event: ARRIVAL.idle, error }));
+  });
+
   const signIn = async ({
     signal,
     timeoutMs = SIGN_IN_TIMEOUT_MS,
@@ -113,6 +134,8 @@ export function connectSession(
   // Who needs it hears of the failure by asking.
   restore().catch(() => {});
 
+  const requestOfApi = requestApi(bridge);
+
   return {
     get state() {
       return state;
@@ -124,7 +147,7 @@ export function connectSession(
     },
     restore: async () => restore(),
     async signIn(how = {}) {
-      if (closing.signal.aborted) throw new MortiseError('aborted', {});
+      needOpen();
       const { signal, timeoutMs = SIGN_IN_TIMEOUT_MS, whilePending = 'join' } = how;
       if (signal?.aborted) throw new MortiseError('sign_in_cancelled', {});
       if (typeof timeoutMs !== 'number' || !(timeoutMs > 0)) {
@@ -156,12 +179,18 @@ export function connectSession(
       if (!token) throw unavailable('the host gave no token');
       return token;
     },
-    api: { request: requestApi(bridge) },
+    api: {
+      async request(request) {
+        needOpen();
+        return requestOfApi(request);
+      },
+    },
     async signOut() {
       await ask('session.signOut');
     },
     close() {
       stopListening();
+      stopMissing();
       listeners.clear();
       closing.abort();
       if (isOwnBridge) bridge.close();

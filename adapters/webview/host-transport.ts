@@ -1,6 +1,6 @@
 import { MortiseError, isMortiseError } from '../../src/errors.js';
 import type { HttpTransport } from '../../src/ports/index.js';
-import { readAnswer, sendBody } from './bodies.js';
+import { readAnswer, requestWithBody } from './bodies.js';
 import { toBridge, type Bridge, type BridgeOptions } from './bridge.js';
 import type { Channel } from './channel.js';
 import { isPresentable } from './redirect.js';
@@ -21,10 +21,11 @@ export function hostTransport(port: Channel | Bridge, options?: BridgeOptions): 
       throw new MortiseError('configuration_error', { problem });
     }
     try {
-      const sent = await sendBody(bridge, 'http', body, { signal });
-      const params = { method, url, headers, ...sent };
-      const ask = { timeoutMs: TIMEOUT_MS, signal };
-      const answer = await bridge.request('http', 'http.request', params, ask);
+      const answer = await requestWithBody(
+        bridge,
+        { offer: 'http', method: 'http.request', params: { method, url, headers }, body },
+        { timeoutMs: TIMEOUT_MS, signal },
+      );
       const { discard: _, ...response } = readAnswer(bridge, 'http', answer, { signal });
       return response;
     } catch (error) {

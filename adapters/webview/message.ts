@@ -1,8 +1,6 @@
 import { MortiseError } from '../../src/errors.js';
 import { fieldsOf, isFields, numberOf, own, textOf, type Fields } from './fields.js';
-
-/** The longest message either side takes, in bytes of UTF-8. */
-export const MAX_MESSAGE_BYTES = 1 << 20;
+import { MAX_MESSAGE_BYTES } from './message-limit.js';
 
 export const RPC = { unknownMethod: -32601, invalidParams: -32602, failed: -32000 } as const;
 

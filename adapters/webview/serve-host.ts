@@ -1,5 +1,5 @@
 import { MortiseError, isMortiseError } from '../../src/errors.js';
-import type { Host, HttpTransport, KeyValueStore } from '../../src/ports/index.js';
+import type { Host, KeyValueStore } from '../../src/ports/index.js';
 import { createTurns } from '../web/turns.js';
 import type { Channel } from './channel.js';
 import { textMapOf, textOf, type Fields } from './fields.js';
@@ -8,9 +8,9 @@ import { isPresentable } from './redirect.js';
 import { createServedBodies } from './serve-bodies.js';
 import {
   invalidParams,
-  isInvalidParams,
   servePanel,
   type Notify,
+  type Page,
   type ServedPanel,
   type ServeOptions,
   type Service,
@@ -28,25 +28,24 @@ export interface ServeHostOptions extends ServeOptions {
  */
 export function serveHost(host: Host, channel: Channel, options: ServeHostOptions): ServedPanel {
   const offer = {
-    browser: (notify: Notify) => visitService(host, notify),
-    http: () => httpService(host.http),
-    store: (notify: Notify) => storeService(host.store, notify),
+    browser: ({ notify }: Page) => visitService(host, notify),
+    http: ({ limit }: Page) => httpService(host, limit),
+    store: ({ notify }: Page) => storeService(host.store, notify),
   };
-  return servePanel(channel, options, (notify) =>
-    options.offers.map((name) => offer[name](notify)),
-  );
+  return servePanel(channel, options, (page) => options.offers.map((name) => offer[name](page)));
 }
 
 const METHOD = /^[A-Z]{3,20}$/;
 
-function httpService(http: HttpTransport): Service {
-  const bodies = createServedBodies();
+function httpService({ http, clock }: Pick<Host, 'http' | 'clock'>, limit: () => number): Service {
+  const bodies = createServedBodies(limit, clock);
   return {
     offer: 'http',
     close: bodies.close,
     methods: {
       ...bodies.methods,
       'http.request': async (params, { signal }) => {
+        const body = bodies.take(params);
         const method = textOf(params, 'method') ?? '';
         const url = textOf(params, 'url', 16_384) ?? '';
         const headers = textMapOf(params, 'headers');
@@ -55,26 +54,26 @@ function httpService(http: HttpTransport): Service {
         if (!headers || [...headers].some(([name, value]) => /[\r\n\0]/.test(name + value))) {
           throw invalidParams('headers');
         }
-        const body = bodies.take(params);
         const controller = new AbortController();
         const abort = () => controller.abort();
+        // What went wrong in words may quote what was sent.
+        const failure = (error: unknown) =>
+          isMortiseError(error)
+            ? error
+            : new MortiseError('network_error', { host: new URL(url).host });
         signal.addEventListener('abort', abort);
         try {
-          const {
-            status,
-            headers: received,
-            body: stream,
-          } = await http({
+          const answer = await http({
             method,
             url,
             headers: Object.fromEntries(headers),
             ...(body && { body }),
             signal: controller.signal,
           });
-          return { status, headers: headersOf(received), ...bodies.give(stream, abort) };
+          const head = { status: answer.status, headers: headersOf(answer.headers) };
+          return await bodies.give(head, { body: answer.body, stop: abort, failure, signal });
         } catch (error) {
-          if (isMortiseError(error) || isInvalidParams(error)) throw error;
-          throw new MortiseError('network_error', { host: new URL(url).host });
+          throw failure(error);
         } finally {
           signal.removeEventListener('abort', abort);
         }

@@ -2,6 +2,7 @@ import { MortiseError, misconfigured } from '../../src/errors.js';
 import type { Channel } from './channel.js';
 import { isFields, own, textOf, type Fields } from './fields.js';
 import { RPC, readMessage, writeMessage } from './message.js';
+import { agreedLimit, checkedLimit, saidLimit } from './message-limit.js';
 import { createNonce, isNonce } from './nonce.js';
 import { writeError } from './wire-error.js';
 
@@ -10,6 +11,8 @@ export interface ServeOptions {
   readonly nonce?: string;
   /** For people: who serves. */
   readonly name?: string;
+  /** The longest message in bytes, 4,096 to 1,048,576 (default). Less where the engine takes less: the panel is told. */
+  readonly maxMessageBytes?: number;
 }
 
 /** What one request may do beside answering. */
@@ -33,6 +36,13 @@ export interface Service {
 
 export type Notify = (method: string, params: Fields) => void;
 
+/** What services know of the page they serve. */
+export interface Page {
+  readonly notify: Notify;
+  /** The longest message in bytes, by what both sides have said so far. */
+  readonly limit: () => number;
+}
+
 /** One load of the panel's page, served. When the page is loaded anew: `close`, and serve again with a new nonce. */
 export interface ServedPanel {
   readonly nonce: string;
@@ -45,13 +55,19 @@ export interface ServedPanel {
 const MAX_UNDER_WAY = 64;
 const MAX_REMEMBERED = 1_000;
 
-/** The host's end of the protocol, in any JavaScript: Electron, an extension of VS Code, the page that opened a dialog. */
+/**
+ * The host's end of the protocol, in any JavaScript: Electron, an extension of VS Code, the page that opened a dialog.
+ *
+ * @throws {MortiseError} `configuration_error` for a nonce or a `maxMessageBytes` that is none.
+ */
 export function servePanel(
   channel: Channel,
-  { nonce = createNonce(), name = '' }: ServeOptions,
-  createServices: (notify: Notify) => readonly Service[],
+  { nonce = createNonce(), name = '', maxMessageBytes }: ServeOptions,
+  createServices: (page: Page) => readonly Service[],
 ): ServedPanel {
   if (!isNonce(nonce)) throw misconfigured('a nonce is 22 to 128 letters, digits, - and _');
+  const ownLimit = checkedLimit(maxMessageBytes);
+  let limit = ownLimit;
   let dropped = 0;
   let isClosed = false;
   const underWay = new Map<string, { gone: AbortController; withdrawn: AbortController }>();
@@ -60,7 +76,7 @@ export function servePanel(
 
   const post = (message: Fields) => {
     if (isClosed) return;
-    const text = writeMessage(message, nonce);
+    const text = writeMessage(message, nonce, limit);
     try {
       channel.send(text);
     } catch {
@@ -75,7 +91,7 @@ export function servePanel(
     }
   };
 
-  const services = createServices(notify);
+  const services = createServices({ notify, limit: () => limit });
   const find = <T>(
     named: (service: Service) => Readonly<Record<string, T>> | undefined,
     method: string,
@@ -86,11 +102,13 @@ export function servePanel(
     }
     return undefined;
   };
-  const hello: Method = async () => ({
-    protocol: 1,
-    name: name.slice(0, 100),
-    offers: services.map(({ offer }) => offer),
-  });
+  const hello: Method = async (params) => {
+    const agreed = agreedLimit(limit, params);
+    if (agreed === undefined) throw invalidParams('maxMessageBytes');
+    limit = agreed;
+    const offers = services.map(({ offer }) => offer);
+    return { protocol: 1, name: name.slice(0, 100), offers, ...saidLimit(ownLimit) };
+  };
 
   const isRepeated = (id: string): boolean => {
     if (remembered.has(id)) return true;
@@ -112,19 +130,21 @@ export function servePanel(
     const withdrawn = new AbortController();
     underWay.set(id, { gone, withdrawn });
     try {
-      if (underWay.size > MAX_UNDER_WAY) {
+      // Who frees something is never turned away.
+      if (underWay.size > MAX_UNDER_WAY && !method.endsWith('.close')) {
         throw new MortiseError('rate_limited', { status: 0, retryAfterMs: null });
       }
       post({ id, result: await run(params, { signal: gone.signal, withdrawn: withdrawn.signal }) });
     } catch (error) {
-      post({ id, error: toRpcError(error) });
+      const isWithdrawn = withdrawn.signal.aborted;
+      post({ id, error: toRpcError(isWithdrawn ? new MortiseError('aborted', {}) : error) });
     } finally {
       underWay.delete(id);
     }
   };
 
   const unsubscribe = channel.onMessage((text) => {
-    const message = isClosed ? null : readMessage(text, nonce);
+    const message = isClosed ? null : readMessage(text, nonce, ownLimit);
     if (message?.kind === 'request' && !isRepeated(message.id)) {
       void answer(message.id, message.method, message.params);
     } else if (message?.kind === 'notification' && message.method === 'cancel') {

@@ -1,6 +1,7 @@
 import type { ApiRequest, ApiResponse, QueryValue } from '../../src/api/request.js';
 import type { Session } from '../../src/session/create-session.js';
 import type { SharedAccess } from '../../src/session/access.js';
+import { systemClock } from '../web/system-clock.js';
 import type { Channel } from './channel.js';
 import { fieldsOf, numberOf, oneOf, own, textMapOf, textOf, type Fields } from './fields.js';
 import { headersOf } from './headers.js';
@@ -8,7 +9,7 @@ import { createServedBodies } from './serve-bodies.js';
 import {
   invalidParams,
   servePanel,
-  type Notify,
+  type Page,
   type ServedPanel,
   type ServeOptions,
   type Service,
@@ -51,13 +52,12 @@ export function serveSession(
   const over = new AbortController();
   const { scopes, accessTokens = 'lent' } = options;
   const lent = session.share({ signal: over.signal, ...(scopes && { scopes }) });
-  return servePanel(channel, options, (notify) => [
-    sessionService(session, lent, { notify, accessTokens, end: () => over.abort() }),
+  return servePanel(channel, options, (page) => [
+    sessionService(session, lent, { ...page, accessTokens, end: () => over.abort() }),
   ]);
 }
 
-interface Terms {
-  readonly notify: Notify;
+interface Terms extends Page {
   readonly accessTokens: 'lent' | 'withheld';
   readonly end: () => void;
 }
@@ -65,9 +65,9 @@ interface Terms {
 function sessionService(
   session: ServableSession,
   lent: SharedAccess<RequestApi>,
-  { notify, accessTokens, end }: Terms,
+  { notify, limit, accessTokens, end }: Terms,
 ): Service {
-  const bodies = createServedBodies();
+  const bodies = createServedBodies(limit, systemClock);
   let seq = 0;
   const stopListening = session.onChange(({ from, to, event, error }) => {
     seq += 1;
@@ -124,11 +124,12 @@ function sessionService(
         const abort = () => controller.abort();
         signal.addEventListener('abort', abort);
         try {
-          const request = { ...requestOf(params), signal: controller.signal };
           const body = bodies.take(params);
+          const request = { ...requestOf(params), signal: controller.signal };
           const response = await lent.api.request({ ...request, ...(body && { body }) });
-          const { status, headers } = response;
-          return { status, headers: headersOf(headers), ...bodies.give(response.stream(), abort) };
+          const head = { status: response.status, headers: headersOf(response.headers) };
+          const failure = (error: unknown) => error;
+          return await bodies.give(head, { body: response.stream(), stop: abort, failure, signal });
         } finally {
           signal.removeEventListener('abort', abort);
         }

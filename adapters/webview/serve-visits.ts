@@ -69,6 +69,11 @@ export function visitService(
         opening += 1;
         try {
           const visit = await openFirst(userAgents, { redirect, signal, onRedirect, onWindow });
+          // The page may have gone since, and then nobody would ever close this.
+          if (signal.aborted) {
+            await visit.close();
+            throw new MortiseError('aborted', {});
+          }
           visits.set(name, { ...visit, outcomes });
           const { redirectUri, answerBy } = visit;
           return { visit: name, redirectUri, ...(answerBy && { answerBy }) };

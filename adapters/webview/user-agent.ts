@@ -43,11 +43,14 @@ export function createPanelUserAgent(options: PanelUserAgentOptions): RedirectUs
       const visit = textOf(reserved, 'visit', 200);
       const redirectUri = textOf(reserved, 'redirectUri', 2_048);
       const frees: (() => void)[] = [];
+      /** A page that is not there yet need not come any more. */
+      const leaving = new AbortController();
       const telling = new Set<Promise<void>>();
       let closing: Promise<void> | undefined;
       const close = () => (closing ??= closeOnce());
       const closeOnce = async () => {
         for (const free of frees) free();
+        leaving.abort();
         // The browser that waits is told first; who has not decided yet is not waited for.
         await briefly(Promise.all(telling));
         // Where nobody answers, nobody holds anything.
@@ -96,8 +99,7 @@ export function createPanelUserAgent(options: PanelUserAgentOptions): RedirectUs
         redirectUri,
         ...(answerBy && { answerBy }),
         async navigate(url) {
-          if (closing) throw new MortiseError('aborted', {});
-          const ask = { timeoutMs: NAVIGATE_TIMEOUT_MS, signal };
+          const ask = { timeoutMs: NAVIGATE_TIMEOUT_MS, signal: leaving.signal };
           await bridge.request(offerOf(capture), 'visit.navigate', { visit, url }, ask);
         },
         close,

@@ -79,7 +79,8 @@ class MortisePalette:
         self.host = Host(name, self._send, self._later, program=self, offers=("browser", "http", "store"))
 
     def show(self):
-        # The secret of this load is in its address (PROTOCOL.md section 2): no script runs before the page's own.
+        # The secret of this load is in its address (PROTOCOL.md section 2): no script runs before the page's own. Fusion tells
+        # of no reload, so it holds until the next time.
         url = f"{self._address}#mortise-nonce={self.host.load()}"
         palettes = self._app.userInterface.palettes
         old = palettes.itemById(self._id)

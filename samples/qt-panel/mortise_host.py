@@ -16,6 +16,7 @@ from loopback import LoopbackListener, NotLoopback, PortInUse
 from navigation import is_redirect, is_web
 
 MAX_MESSAGE_BYTES = 1 << 20
+_MIN_MESSAGE_BYTES = 4096
 _MAX_UNDER_WAY = 64
 _MAX_REMEMBERED = 1000
 _MAX_VISITS = 8
@@ -99,7 +100,8 @@ class Host:
         self._remembered = OrderedDict()
         self._visits = {}
         self._watched = set()
-        self._http = HttpService(later)
+        self._limit = MAX_MESSAGE_BYTES
+        self._http = HttpService(later, lambda: self._limit)
         every = {
             "browser": self._visit_methods(),
             "view": self._visit_methods(),
@@ -108,7 +110,7 @@ class Host:
         }
         self._hello = {"protocol": 1, "name": name[:100], "offers": list(offers)}
         self._offers = offers
-        self._methods = {"hello": lambda params, call: call.done(self._hello)}
+        self._methods = {"hello": self._greet}
         for offer in offers:
             self._methods.update(every[offer])
 
@@ -117,6 +119,7 @@ class Host:
     def load(self):
         """Just before the page loads: what was held for the one before is freed. Returns the nonce to hand over."""
         self.leave()
+        self._limit = MAX_MESSAGE_BYTES
         self.nonce = secrets.token_urlsafe(24)
         return self.nonce
 
@@ -160,7 +163,8 @@ class Host:
             self.post({"id": id, "error": {"code": _UNKNOWN_METHOD, "message": "unknown method"}})
             return
         try:
-            if is_crowded:
+            # Who frees something is never turned away.
+            if is_crowded and not method.endswith(".close"):
                 raise Failure("rate_limited", status=0, retryAfterMs=None)
             self._methods[method](params, call)
         except Exception as error:  # Whatever it is, the panel waits for an answer.
@@ -206,8 +210,18 @@ class Host:
         if self.nonce is None:
             return
         text = json.dumps({"jsonrpc": "2.0", "nonce": self.nonce, **message}, ensure_ascii=False)
-        if len(text.encode()) <= MAX_MESSAGE_BYTES:
+        if len(text.encode()) <= self._limit:
             self._send(text)
+        elif "result" in message:
+            problem = "the answer is longer than a message may be"
+            self.post({"id": message["id"], "error": _to_rpc_error(Failure("configuration_error", problem=problem))})
+
+    def _greet(self, params, call):
+        said = params.get("maxMessageBytes", self._limit)
+        if not isinstance(said, (int, float)) or not said >= _MIN_MESSAGE_BYTES:
+            raise InvalidParams("maxMessageBytes")
+        self._limit = min(self._limit, int(said))
+        call.done(self._hello)
 
     # Section 4: the sign-in page.
 
@@ -222,8 +236,11 @@ class Host:
         capture, rule = params.get("capture"), params.get("redirect")
         if capture not in ("host", "view") or {"host": "browser", "view": "view"}[capture] not in self._offers:
             raise InvalidParams("capture")
-        if not _is_rule(rule) or len(self._visits) >= _MAX_VISITS:
+        if not _is_rule(rule):
             raise InvalidParams("redirect")
+        # Left by a page whose reload nobody told of, as in Fusion (section 2).
+        if len(self._visits) >= _MAX_VISITS:
+            self._close_visit(next(iter(self._visits)), lambda: None)
         name = secrets.token_urlsafe(24)
         visit = Visit()
         if capture == "view":

@@ -10,6 +10,7 @@ module Acme
   # Shows one panel in an HtmlDialog, and serves it. Everything runs on SketchUp's one thread, so nothing here waits.
   class MortisePanel
     MAX_MESSAGE_BYTES = 1 << 20
+    MIN_MESSAGE_BYTES = 4096
     MAX_REMEMBERED = 1000
     MAX_VISITS = 8
     LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'].freeze
@@ -44,8 +45,10 @@ module Acme
     def show
       @dialog = UI::HtmlDialog.new(dialog_title: @name, width: 420, height: 640, style: UI::HtmlDialog::STYLE_DIALOG)
       @dialog.add_action_callback('mortise') { |_context, text| receive(text) }
-      # SketchUp runs no script of ours before the page's own, so the secret of this load is in its address (section 2).
+      # SketchUp runs no script of ours before the page's own, so the secret of this load is in its address (section 2). It
+      # tells of no reload either, so the secret holds until the dialog is closed.
       @nonce = SecureRandom.hex(16)
+      @limit = MAX_MESSAGE_BYTES
       address = @page.start_with?('https://') ? @page : "file:///#{URI::DEFAULT_PARSER.escape(@page.sub(%r{\A/}, ''))}"
       @dialog.set_url("#{address}#mortise-nonce=#{@nonce}")
       @dialog.set_on_closed { leave }
@@ -88,7 +91,7 @@ module Acme
 
     def answer(method, params)
       case method
-      when 'hello' then { result: { protocol: 1, name: @name, offers: ['browser'] } }
+      when 'hello' then { result: greet(params) }
       when 'visit.open' then { result: open_visit(params) }
       when 'visit.navigate' then { result: navigate(params) }
       when 'visit.close' then { result: close_visit(params) }
@@ -101,9 +104,18 @@ module Acme
       { error: Refusal.of('bridge_unavailable', problem: e.class.name).error }
     end
 
+    def greet(params)
+      said = params.fetch('maxMessageBytes', @limit)
+      raise Refusal.invalid('maxMessageBytes') unless said.is_a?(Numeric) && said >= MIN_MESSAGE_BYTES
+
+      @limit = [@limit, said.to_i].min
+      { protocol: 1, name: @name, offers: ['browser'] }
+    end
+
     def open_visit(params)
       raise Refusal.invalid('capture') unless params['capture'] == 'host'
-      raise Refusal.invalid('redirect') if @visits.size >= MAX_VISITS
+      # Left by a page that was reloaded, of which SketchUp tells nobody (section 2).
+      close_visit('visit' => @visits.each_key.first) if @visits.size >= MAX_VISITS
 
       id = SecureRandom.hex(16)
       @visits[id] = LoopbackVisit.reserve(params['redirect']) { |url| redirected(id, url) }
@@ -136,7 +148,7 @@ module Acme
       text = JSON.generate({ jsonrpc: '2.0', nonce: @nonce }.merge(message))
       # JSON, and so a text for JavaScript as well; these two end a line in engines before ES2019.
       quoted = JSON.generate(text).gsub("\u2028", '\u2028').gsub("\u2029", '\u2029')
-      @dialog.execute_script("mortiseReceive(#{quoted})") if text.bytesize <= MAX_MESSAGE_BYTES
+      @dialog.execute_script("mortiseReceive(#{quoted})") if text.bytesize <= @limit
     end
 
     # Looks at every byte, so that the time it takes tells nothing.

@@ -21,6 +21,7 @@ namespace Acme.Cad
     public sealed class MortisePanel : IDisposable
     {
         private const int MaxMessageBytes = 1 << 20;
+        private const int MinMessageBytes = 4096;
         private const int MaxRemembered = 1000;
         private const int MaxVisits = 8;
 
@@ -33,6 +34,8 @@ namespace Acme.Cad
         private readonly Queue<string> rememberedInOrder = new Queue<string>();
         private string nonce;
         private string nonceScriptId;
+        // What this page takes, once it has said so.
+        private int limit = MaxMessageBytes;
 
         public MortisePanel(WebView2 view, Uri panel, string name)
         {
@@ -72,6 +75,7 @@ namespace Acme.Cad
             nonceScriptId = await core.AddScriptToExecuteOnDocumentCreatedAsync(
                 $"(() => {{ if (top === self && location.origin === {origin}) globalThis.mortiseNonce = {JsonSerializer.Serialize(next)}; }})();");
             nonce = next;
+            limit = MaxMessageBytes;
             core.Navigate(panel.AbsoluteUri);
         }
 
@@ -138,14 +142,18 @@ namespace Acme.Cad
                 var problem = error.GetType().Name;
                 answer = new { jsonrpc = "2.0", nonce = asked, id, error = new Refusal("bridge_unavailable", new { problem }).Error };
             }
-            if (asked == nonce) Post(answer);
+            if (asked != nonce || Post(answer)) return;
+            var tooLong = new Refusal("configuration_error", new { problem = "the answer is longer than a message may be" });
+            Post(new { jsonrpc = "2.0", nonce = asked, id, error = tooLong.Error });
         }
 
         private async Task<object> AnswerAsync(string method, JsonElement args)
         {
             switch (method)
             {
-                case "hello": return new { protocol = 1, name, offers = new[] { "browser", "view", "store" } };
+                case "hello":
+                    limit = Math.Min(limit, Limit(args));
+                    return new { protocol = 1, name, offers = new[] { "browser", "view", "store" } };
                 case "visit.open": return OpenVisit(args);
                 case "visit.navigate": return await NavigateAsync(args);
                 case "visit.close": return CloseVisit(args);
@@ -265,10 +273,20 @@ namespace Acme.Cad
             if (nonce != null) Post(new { jsonrpc = "2.0", nonce, method, @params = args });
         }
 
-        private void Post(object message)
+        /// <summary>False when it is longer than the page takes.</summary>
+        private bool Post(object message)
         {
             var text = JsonSerializer.Serialize(message);
-            if (Encoding.UTF8.GetByteCount(text) <= MaxMessageBytes) view.CoreWebView2.PostWebMessageAsString(text);
+            if (Encoding.UTF8.GetByteCount(text) > limit) return false;
+            view.CoreWebView2.PostWebMessageAsString(text);
+            return true;
+        }
+
+        private static int Limit(JsonElement args)
+        {
+            if (args.ValueKind != JsonValueKind.Object || !args.TryGetProperty("maxMessageBytes", out var said)) return MaxMessageBytes;
+            var isLimit = said.ValueKind == JsonValueKind.Number && said.TryGetInt32(out var bytes) && bytes >= MinMessageBytes;
+            return isLimit ? said.GetInt32() : throw Refusal.InvalidParams("maxMessageBytes");
         }
 
         private static string RandomName()

@@ -1,6 +1,6 @@
 import { createListeners, type Channel } from '../channel.js';
-import { RPC, writeMessage } from '../message.js';
-import { unavailable, writeError } from '../wire-error.js';
+import { unavailable } from '../wire-error.js';
+import { createOutbox } from './outbox.js';
 
 /** What the host registers: a slot that takes a text, and a signal with one. */
 export interface QtBridgeObject {
@@ -16,9 +16,6 @@ export interface QtWebChannelOptions {
   readonly object?: string | QtBridgeObject;
 }
 
-/** What is kept until the channel is set up. */
-const MAX_WAITING = 64;
-
 type Transport = unknown;
 type QWebChannel = new (
   transport: Transport,
@@ -32,10 +29,9 @@ type QWebChannel = new (
  */
 export function qtWebChannel({ object = 'mortise' }: QtWebChannelOptions = {}): Channel {
   const listeners = createListeners();
-  const waiting: string[] = [];
+  const outbox = createOutbox('the QWebChannel', listeners.tell);
   let found: QtBridgeObject | null = null;
   let isStarted = false;
-  let isMissing = false;
   let listening = 0;
   let isConnected = false;
 
@@ -48,14 +44,9 @@ export function qtWebChannel({ object = 'mortise' }: QtWebChannelOptions = {}): 
   };
   const take = (ready: QtBridgeObject | undefined) => {
     found = ready ?? null;
-    isMissing = !ready;
     connect();
-    for (const text of waiting.splice(0)) deliver(text);
-  };
-  /** Where there is nobody, a request is answered here, so that it fails at once and by name. */
-  const deliver = (text: string) => {
-    if (found) void found.send(text);
-    else refuse(text, `the QWebChannel has no object ${String(object)}`, listeners.tell);
+    if (ready) outbox.open((text) => void ready.send(text));
+    else outbox.fail(`the QWebChannel has no object ${String(object)}`);
   };
   const start = () => {
     if (isStarted) return;
@@ -77,9 +68,7 @@ export function qtWebChannel({ object = 'mortise' }: QtWebChannelOptions = {}): 
   return {
     send(text) {
       start();
-      if (found || isMissing) deliver(text);
-      else if (waiting.length < MAX_WAITING) waiting.push(text);
-      else throw unavailable('the QWebChannel is not set up');
+      outbox.send(text);
     },
     onMessage(listener) {
       try {
@@ -100,11 +89,4 @@ export function qtWebChannel({ object = 'mortise' }: QtWebChannelOptions = {}): 
       };
     },
   };
-}
-
-function refuse(text: string, problem: string, tell: (answer: string) => void): void {
-  const { id, nonce } = JSON.parse(text) as { id?: string; nonce?: string };
-  if (id === undefined || nonce === undefined) return;
-  const error = { code: RPC.failed, message: problem, data: writeError(unavailable(problem)) };
-  tell(writeMessage({ id, error }, nonce));
 }

@@ -34,12 +34,12 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     speak: byEvent,
   },
   CefSharp: {
-    create: webview.cefSharpChannel,
+    create: () => webview.cefSharpChannel(),
     globals: (heard) => ({ CefSharp: { PostMessage: heard } }),
     speak: byScript,
   },
   'CefSharp in lower case': {
-    create: webview.cefSharpChannel,
+    create: () => webview.cefSharpChannel(),
     globals: (heard) => ({ cefSharp: { postMessage: heard } }),
     speak: byScript,
   },
@@ -109,15 +109,21 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     speak: byEvent,
   },
   'Office dialog': {
-    create: webview.officeDialogChannel,
+    create: () => webview.officeDialogChannel(),
     globals: (heard, { listeners }) => ({
       Office: {
         EventType: { DialogParentMessageReceived: 'dialogParentMessageReceived' },
         context: {
           ui: {
             messageParent: heard,
-            addHandlerAsync: (_: unknown, listener: (message: unknown) => void) =>
-              listeners.add(listener),
+            addHandlerAsync(
+              _: unknown,
+              listener: (message: unknown) => void,
+              done: (result: unknown) => void,
+            ) {
+              listeners.add(listener);
+              done({ status: 'succeeded' });
+            },
           },
         },
       },
@@ -272,6 +278,16 @@ test('a host may answer by what its function returns', async () => {
   await Promise.resolve();
   await Promise.resolve();
   expect(told.sort()).toEqual(['at once', 'later']);
+});
+
+test('CefSharp: where the program has renamed its object, that one is used and named', () => {
+  const heard: unknown[] = [];
+  page['CefSharp'] = { PostMessage: () => heard.push('the other') };
+  const channel = webview.cefSharpChannel({ object: 'acme' });
+  expect(() => channel.send('x')).toThrow('there is no acme.PostMessage or acme.postMessage');
+  page['acme'] = { PostMessage: (text: unknown) => heard.push(text) };
+  channel.send('y');
+  expect(heard).toEqual(['y']);
 });
 
 test('a page’s own handler for Fusion goes on, and every call is answered', () => {

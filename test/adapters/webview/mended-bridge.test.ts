@@ -1,5 +1,4 @@
 import { requestApi } from '../../../adapters/webview/api-request.js';
-import { createServedBodies } from '../../../adapters/webview/serve-bodies.js';
 import { headersOf } from '../../../adapters/webview/headers.js';
 import { connectSession } from '../../../adapters/webview/connect-session.js';
 import { createPair, parsed, rpc } from './panel-pair.js';
@@ -7,23 +6,15 @@ import { createPair, parsed, rpc } from './panel-pair.js';
 const ask = { timeoutMs: 60_000 };
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-test('bodies nobody reads make room for new ones, the oldest first', () => {
-  const bodies = createServedBodies();
-  const stopped: number[] = [];
-  const empty = (async function* () {})();
-  for (let i = 0; i < 66; i += 1) bodies.give(empty, () => stopped.push(i));
-  expect(stopped).toEqual([0, 1]);
-  bodies.close();
-});
-
 test.each([
-  ['visit', 'visit.close', 'visit'],
-  ['more', 'body.close', 'body'],
-])('a late answer that names a %s is answered with %s', async (member, method, name) => {
+  ['x.open', 'visit', 'visit.close', 'visit'],
+  ['x.open', 'more', 'body.close', 'body'],
+  ['body.write', 'body', 'body.close', 'body'],
+])('%s: a late answer that names a %s is answered with %s', async (asks, member, method, name) => {
   const pair = createPair();
   const bridge = pair.bridge();
   const leaving = new AbortController();
-  const asked = bridge.request('http', 'x.open', {}, { ...ask, signal: leaving.signal });
+  const asked = bridge.request('http', asks, {}, { ...ask, signal: leaving.signal });
   const failed = expect(asked).rejects.toMatchObject({ code: 'aborted' });
   const hello = parsed(pair.toHost)[0];
   pair.inject(
@@ -39,6 +30,27 @@ test.each([
   pair.inject('panel', late);
   const closed = parsed(pair.toHost).filter((message) => message['method'] === method);
   expect(closed).toMatchObject([{ params: { [name]: 'n1' } }]);
+  bridge.close();
+});
+
+test('bytes in a late answer are no name of anything', async () => {
+  const pair = createPair();
+  const bridge = pair.bridge();
+  const leaving = new AbortController();
+  const asked = bridge.request('http', 'http.request', {}, { ...ask, signal: leaving.signal });
+  const failed = expect(asked).rejects.toMatchObject({ code: 'aborted' });
+  const told = (id: unknown, result: object) =>
+    pair.inject('panel', rpc(pair.nonce, { id, result }));
+  told(parsed(pair.toHost)[0]?.['id'], { protocol: 1, offers: ['http'] });
+  await settle();
+  leaving.abort();
+  await failed;
+  told(parsed(pair.toHost)[1]?.['id'], { status: 200, headers: {}, body: 'aGk=', more: null });
+  expect(parsed(pair.toHost).map(({ method }) => method)).toEqual([
+    'hello',
+    'http.request',
+    'cancel',
+  ]);
   bridge.close();
 });
 

@@ -9,10 +9,10 @@ import {
 import type { QtBridgeObject } from '../../../adapters/webview/channels/qt-web-channel.js';
 import { MortiseError, createSession, pasteUserAgent } from 'mortise';
 import type { RedirectRule, RedirectUserAgent } from '../../../src/ports/index.js';
-import { settle } from '../../support/fake-clock.js';
-import { createFakeHost, type FakeHostOptions } from '../../support/fake-host.js';
+import { createFakeClock, settle } from '../../support/fake-clock.js';
+import { createFakeHost, deferred, type FakeHostOptions } from '../../support/fake-host.js';
 import { createFakeServer, fakeProvider } from '../../support/fake-server.js';
-import { createPair } from './panel-pair.js';
+import { createPair, rpc } from './panel-pair.js';
 
 const RULE: RedirectRule = { loopback: '127.0.0.1', path: '/callback', ports: 'any' };
 const OPEN = { capture: 'host', redirect: RULE };
@@ -67,6 +67,62 @@ test('a page that is gone while a redirect waits for its outcome: told at once, 
   await expect(there.redirect({ code: 'd' })).resolves.toEqual({ kind: 'ignored' });
   expect(lent.clock.pending).toBe(0);
   session.close();
+});
+
+test('a page that goes away while a visit is opened leaves none', async () => {
+  for (let turns = 0; turns < 12; turns += 1) {
+    const pair = createPair();
+    const opening = deferred<void>();
+    let isOpen = false;
+    const userAgent: RedirectUserAgent = {
+      async open() {
+        await opening.promise;
+        isOpen = true;
+        return {
+          redirectUri: 'x',
+          navigate: async () => {},
+          close: async () => void (isOpen = false),
+        };
+      },
+    };
+    const lent = createFakeHost({ http: createFakeServer().http });
+    const host = { ...lent, userAgents: [userAgent] };
+    const served = serveHost(host, pair.host, { nonce: pair.nonce, offers: ['browser'] });
+    pair.inject(
+      'host',
+      rpc(pair.nonce, { id: 'o'.repeat(32), method: 'visit.open', params: OPEN }),
+    );
+    opening.resolve();
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    served.close();
+    await settle();
+    expect([turns, isOpen]).toEqual([turns, false]);
+  }
+});
+
+test('a visit that is closed waits for no page any more', async () => {
+  const pair = createPair();
+  const clock = createFakeClock();
+  const bridge = pair.bridge({ clock });
+  const lent = createFakeHost({ http: createFakeServer().http });
+  const served = serveHost(lent, pair.host, { nonce: pair.nonce, offers: ['browser'] });
+  const [userAgent] = createWebviewHost({ channel: bridge }).userAgents as RedirectUserAgent[];
+  const { signal } = new AbortController();
+  const onRedirect = async () => ({ kind: 'ignored' }) as const;
+  const visit = await userAgent?.open({ redirect: RULE, signal, onRedirect, onWindow() {} });
+  pair.cut();
+  const going = expect(visit?.navigate('https://as.example/')).rejects.toMatchObject({
+    code: 'aborted',
+  });
+  await settle();
+  const closing = visit?.close();
+  await going;
+  await clock.advance(700);
+  await closing;
+  expect(clock.pending).toBe(0);
+  await expect(visit?.navigate('https://as.example/')).rejects.toMatchObject({ code: 'aborted' });
+  served.close();
+  bridge.close();
 });
 
 test('the user agents of the host are asked in turn, until one can', async () => {

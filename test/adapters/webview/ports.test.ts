@@ -14,7 +14,10 @@ import { createPair } from './panel-pair.js';
 /** A panel whose host lends it these. */
 function serve(parts: { http?: HttpTransport; store?: KeyValueStore }) {
   const pair = createPair();
-  const host = createFakeHost({ http: parts.http ?? fetchTransport(), ...parts });
+  const host = {
+    ...createFakeHost({ http: parts.http ?? fetchTransport(), ...parts }),
+    clock: systemClock,
+  };
   const served = serveHost(host, pair.host, { nonce: pair.nonce, offers: ['http', 'store'] });
   open.push(() => served.close());
   return pair;

@@ -20,6 +20,7 @@ const need = (holds) => {
 
 let nonce = '';
 let isAttached = false;
+let limit = MAX_BYTES;
 const seen = new Set();
 const underWay = new Map();
 const visits = new Map();
@@ -32,6 +33,7 @@ const notify = (method, params) => put({ jsonrpc: '2.0', nonce, method, params }
 function load() {
   if (!(breaks('same nonce') && nonce)) nonce = breaks('short nonce') ? 'abc' : random();
   isAttached = true;
+  limit = MAX_BYTES;
   seen.clear();
   if (!breaks('visits stay')) for (const name of [...visits.keys()]) closeVisit(name);
   for (const name of [...bodies.keys()]) closeBody(name);
@@ -167,7 +169,6 @@ function navigate({ n, visit: name, url, mainFrame }) {
 
 // HTTP ----------------------------------------------------------------------------------------------------------------
 
-const MAX_PIECE = 1 << 19;
 const headersOf = (headers) =>
   Object.fromEntries([...headers].filter(([name]) => name !== 'set-cookie' || breaks('cookies')));
 function bytesOf(text) {
@@ -180,27 +181,75 @@ function closeBody(name) {
   bodies.delete(name);
 }
 
-async function readBody(name) {
+/** Waits for what comes next; `false` at the end. Who leaves misses nothing. */
+async function pull(body, ...leave) {
+  body.coming ??= body.reader.read();
+  const step = await Promise.race([body.coming, ...leave]);
+  body.coming = null;
+  if (!step.done) body.left = Buffer.concat([body.left, step.value]);
+  return !step.done;
+}
+
+const room = () => (breaks('long pieces') ? MAX_BYTES : limit) / 2 - 512;
+function cut(body) {
+  const piece = body.left.subarray(0, room());
+  body.left = body.left.subarray(piece.length);
+  return piece.toString('base64');
+}
+
+const aborted = (signal) =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(fail('aborted'))));
+const LATE = {};
+const late = () => new Promise((_, reject) => setTimeout(reject, 100, LATE));
+
+async function give(head, response, controller, signal) {
+  if (!response.body && !breaks('opens empty')) return { ...head, body: '', more: null };
+  const reader = (response.body ?? new Blob([]).stream()).getReader();
+  const body = { reader, controller, left: Buffer.alloc(0), coming: null };
+  const leave = [aborted(signal), late()];
+  for (const each of leave) each.catch(() => {});
+  try {
+    if (breaks('opens empty')) throw LATE;
+    while (body.left.length <= room()) {
+      if (!(await pull(body, ...leave)))
+        return { ...head, body: body.left.toString('base64'), more: null };
+    }
+  } catch (error) {
+    body.coming?.catch(() => {});
+    if (signal.aborted || (error !== LATE && body.left.length === 0)) throw error;
+    if (breaks('waits for bytes') && body.left.length === 0) await pull(body, leave[0]);
+  }
+  const name = random();
+  bodies.set(name, body);
+  return { ...head, body: cut(body), more: name };
+}
+
+async function readBody(name, signal) {
   const body = bodies.get(name);
   need(body);
-  while (body.left.length === 0) {
-    const { done, value } = await body.reader.read();
-    if (done) {
+  const leave = aborted(signal);
+  leave.catch(() => {});
+  try {
+    while (body.left.length === 0) {
+      if (await pull(body, leave)) continue;
       bodies.delete(name);
       return { body: '', more: null };
     }
-    body.left = Buffer.from(value);
+  } catch (error) {
+    body.coming?.catch(() => {});
+    if (!breaks('reads on')) closeBody(name);
+    throw error;
   }
-  const piece = body.left.subarray(0, MAX_PIECE);
-  body.left = body.left.subarray(piece.length);
-  return { body: piece.toString('base64'), more: name };
+  return { body: cut(body), more: name };
 }
 
 async function request({ method, url, headers, body, upload }, signal) {
+  const pieces = uploads.get(upload);
+  if (!breaks('keeps uploads')) uploads.delete(upload);
+  need(upload === undefined || pieces);
+  const bytes = pieces ? Buffer.concat(pieces) : body && bytesOf(body);
   need(typeof method === 'string' && isPresentable(url) && isObject(headers));
   need(Object.values(headers).every((value) => typeof value === 'string' && !/[\r\n]/.test(value)));
-  need(upload === undefined || uploads.has(upload));
-  const bytes = upload === undefined ? body && bytesOf(body) : Buffer.concat(uploads.get(upload));
   const controller = new AbortController();
   signal.addEventListener('abort', () => !breaks('cancel') && controller.abort());
   try {
@@ -212,11 +261,8 @@ async function request({ method, url, headers, body, upload }, signal) {
       redirect,
       signal: controller.signal,
     });
-    const answer = { status: response.status, headers: headersOf(response.headers) };
-    if (!response.body) return { ...answer, body: '', more: null };
-    const name = random();
-    bodies.set(name, { reader: response.body.getReader(), controller, left: Buffer.alloc(0) });
-    return { ...answer, body: '', more: name };
+    const head = { status: response.status, headers: headersOf(response.headers) };
+    return await give(head, response, controller, signal);
   } catch {
     throw fail('network_error', { host: new URL(url).host, ...(breaks('quotes') && { headers }) });
   }
@@ -239,12 +285,15 @@ const signInRequired = () => {
 
 const METHODS = new Map(
   Object.entries({
-    hello: () => ({
-      protocol: 1,
-      name: 'Reference host',
-      offers: ['browser', 'view', 'http', 'store', 'session'],
-    }),
-    'visit.open': async ({ capture, redirect }) => {
+    hello: ({ maxMessageBytes }) => {
+      limit = Math.min(limit, maxMessageBytes ?? MAX_BYTES);
+      return {
+        protocol: 1,
+        name: 'Reference host',
+        offers: ['browser', 'view', 'http', 'store', 'session'],
+      };
+    },
+    'visit.open': async ({ capture, redirect }, signal) => {
       need(['host', 'view'].includes(capture));
       const places = placesOf(redirect);
       need(
@@ -261,6 +310,12 @@ const METHODS = new Map(
           });
       }
       visits.set(name, visit);
+      // Long enough that nothing else can be meant by what comes next.
+      if (breaks('keeps withdrawn')) await new Promise((done) => setTimeout(done, 100));
+      if (signal.aborted) {
+        if (!breaks('keeps withdrawn')) closeVisit(name);
+        throw fail('aborted');
+      }
       return { visit: name, redirectUri: visit.redirectUri };
     },
     'visit.navigate': ({ visit, url }) => {
@@ -278,8 +333,12 @@ const METHODS = new Map(
     },
     'visit.close': ({ visit }) => (closeVisit(visit), {}),
     'http.request': request,
-    'body.read': ({ body }) => readBody(body),
-    'body.close': ({ body }) => (closeBody(body), {}),
+    'body.read': ({ body }, signal) => readBody(body, signal),
+    'body.close': ({ body }) => {
+      closeBody(body);
+      uploads.delete(body);
+      return {};
+    },
     'body.write': ({ body, data }) => {
       const name = body ?? random();
       need(body === null || uploads.has(name));
@@ -327,9 +386,11 @@ async function answer({ id, method, params = {} }) {
     need(isObject(params));
     told = { result: await run(params, controller.signal) };
   } catch (error) {
-    told = { error: error.code ? error : { code: -32603, message: 'internal' } };
+    const isWithdrawn = controller.signal.aborted && !breaks('answers withdrawn');
+    told = { error: isWithdrawn ? fail('aborted') : error };
   }
   underWay.delete(id);
+  if (told.error && !told.error.code) told.error = { code: -32603, message: 'internal' };
   const more = breaks('no nonce in answers') ? {} : { nonce: own };
   if (own === nonce) put({ jsonrpc: '2.0', ...more, id, ...told });
 }

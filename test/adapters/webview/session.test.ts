@@ -158,7 +158,7 @@ test('case 90: a page that is loaded anew in the middle of a sign-in finds it, a
   await joined;
   await settle();
   expect(second.panel.state.name).toBe('signedIn');
-  expect(first.panel.state.name).toBe('authorizing');
+  expect(first.panel.state.name).toBe('idle');
   expect(world.host.visits).toHaveLength(1);
 });
 
@@ -399,4 +399,82 @@ test('a page gets 64 requests under way, and the rest is refused, not queued for
   expect(refused).toHaveLength(6);
   expect(refused[0]).toMatchObject({ error: { data: { code: 'rate_limited' } } });
   await world.session.signOut();
+});
+
+describe('the end', () => {
+  test('after the host’s bye nobody is shown as signed in: the state is idle, and why is told', async () => {
+    const world = createWorld();
+    await world.signIn();
+    const { panel, served, changes, inject, nonce, clock } = world.load();
+    await settle();
+    expect(panel.state.name).toBe('signedIn');
+    served.close();
+    await settle();
+    expect(panel.state).toEqual({ name: 'idle' });
+    expect(changes.at(-1)).toMatchObject({
+      from: 'signedIn',
+      to: 'idle',
+      error: { code: 'bridge_unavailable' },
+    });
+    // Whatever still says that it is the host.
+    const state = { name: 'signedOut', reason: 'never' };
+    inject('panel', rpc(nonce, { method: 'session.changed', params: { seq: 99, state } }));
+    inject('panel', rpc(nonce, { method: 'bye', params: {} }));
+    expect([panel.state.name, changes.length]).toEqual(['idle', 2]);
+    const calls = [
+      panel.restore(),
+      panel.signIn(),
+      panel.signOut(),
+      panel.getAccessToken(),
+      panel.completeSignIn('x'),
+      panel.api.request({ path: 'x' }),
+    ];
+    for (const call of calls) call.catch(() => {});
+    for (const call of calls)
+      await expect(call).rejects.toMatchObject({ code: 'bridge_unavailable' });
+    expect(clock.pending).toBe(0);
+  });
+
+  test('a bridge that is closed by its owner ends like that, too; one nobody asked yet tells nothing', async () => {
+    const world = createWorld();
+    await world.signIn();
+    const { panel, bridge, changes } = world.load();
+    await settle();
+    bridge.close();
+    bridge.close();
+    expect(panel.state.name).toBe('idle');
+    expect(changes.map(({ to }) => to)).toEqual(['signedIn', 'idle']);
+    const early = world.load();
+    early.bridge.close();
+    expect(early.changes).toEqual([]);
+  });
+
+  test('after close() everything is aborted, what waits as well, and the host’s sign-in goes on', async () => {
+    const world = createWorld();
+    const { panel, bridge, toHost } = world.load();
+    const visit = world.host.visit();
+    const signingIn = panel.signIn();
+    const trip = await visit;
+    await settle();
+    const { state } = panel;
+    const asked = parsed(toHost).length;
+    panel.close();
+    const calls = [
+      signingIn,
+      panel.restore(),
+      panel.signIn(),
+      panel.signOut(),
+      panel.getAccessToken(),
+      panel.completeSignIn('x'),
+      panel.api.request({ path: 'x' }),
+    ];
+    for (const call of calls) call.catch(() => {});
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'aborted' });
+    expect(toHost).toHaveLength(asked);
+    expect([panel.state, trip.isOpen]).toEqual([state, true]);
+    await trip.redirect({ code: 'c' });
+    await settle();
+    expect(world.session.state.name).toBe('signedIn');
+    bridge.close();
+  });
 });

@@ -51,8 +51,8 @@ function createWorld(options: Partial<WebviewHostOptions> = {}) {
     },
     notifications: { 'visit.outcome': ({ kind }) => void outcomes.push(String(kind)) },
   });
-  const served = servePanel(pair.host, { nonce: pair.nonce }, (tell) => {
-    notify = tell;
+  const served = servePanel(pair.host, { nonce: pair.nonce }, (page) => {
+    notify = page.notify;
     return [service(options.capture === 'view' ? 'view' : 'browser')];
   });
   const host = createWebviewHost({ channel: pair.bridge(), ...options });

@@ -1,0 +1,36 @@
+import { textOf, type Fields } from './fields.js';
+
+const MAX_REMEMBERED = 256;
+
+/** Answers to requests that were withdrawn. */
+export interface LateAnswers {
+  /** `method` was withdrawn under this id. */
+  expect(id: string, method: string): void;
+  /** Frees what the answer names, once. */
+  hear(id: string, result: Fields): void;
+}
+
+/** `cancel` may cross an answer on its way, and nobody else would ever close what that has opened. */
+export function createLateAnswers(
+  close: (method: 'visit.close' | 'body.close', params: Fields) => void,
+): LateAnswers {
+  /** Methods by id, the oldest first. */
+  const withdrawn = new Map<string, string>();
+  return {
+    expect(id, method) {
+      withdrawn.set(id, method);
+      const [oldest = id] = withdrawn.keys();
+      if (withdrawn.size > MAX_REMEMBERED) withdrawn.delete(oldest);
+    },
+    hear(id, result) {
+      const method = withdrawn.get(id);
+      withdrawn.delete(id);
+      if (method === undefined) return;
+      const visit = textOf(result, 'visit', 200);
+      if (visit !== undefined) close('visit.close', { visit });
+      // In other answers `body` holds bytes, and `more` is the name.
+      const body = textOf(result, method === 'body.write' ? 'body' : 'more', 200);
+      if (body !== undefined) close('body.close', { body });
+    },
+  };
+}
