@@ -4,13 +4,11 @@ import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import typescript from '@rollup/plugin-typescript';
 import { transform } from '@swc/core';
+import { licences, noticeOf } from './rollup.licences.mjs';
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-/** An ES module and nothing else, which not every Node that we run on can require. */
-const TAKEN_IN = '@noble/hashes';
-const installedApart = Object.keys({ ...dependencies, ...peerDependencies }).filter(
-  (name) => name !== TAKEN_IN,
-);
+/** All else is taken in, such as `@noble/hashes`: an ES module alone, which not every Node that we run on can require. */
+const installedApart = Object.keys({ ...dependencies, ...peerDependencies });
 
 /** Entry name → file. A new provider is a new file, a new host a new folder; nothing is listed here. */
 function findEntries() {
@@ -81,6 +79,7 @@ const output = (folder, format, type) => ({
   minifyInternalExports: false,
   manualChunks: shareOnce,
   sourcemap: true,
+  banner: (chunk) => noticeOf(chunk, `dist/${chunk.fileName}`),
   plugins: [markFormat(folder, type)],
 });
 
@@ -109,6 +108,7 @@ const entries = {
     engineParts,
     commonjs({ include: /node_modules/ }),
     typescript({ tsconfig: '.ci/tsconfig.json' }),
+    licences,
   ],
   output: [output('esm', 'es', 'module'), output('cjs', 'cjs', 'commonjs')],
 };
@@ -140,7 +140,7 @@ const fromBuilt = (listFiles) => ({
  */
 const asEs2018 = {
   name: 'as-es2018',
-  async renderChunk(text) {
+  async renderChunk(text, chunk, { file }) {
     const known = text.replaceAll('Object.hasOwn(', 'Object.prototype.hasOwnProperty.call(');
     const { code, map } = await transform(known, {
       configFile: false,
@@ -156,14 +156,15 @@ const asEs2018 = {
     });
     // Once more in a function: the compiler puts functions of its own in front, where they would be everybody's.
     const { mappings, ...rest } = JSON.parse(map);
-    return { code: `(() => {\n${code}\n})();\n`, map: { ...rest, mappings: `;${mappings}` } };
+    const begin = `${noticeOf(chunk, file)}(() => {\n`;
+    return { code: `${begin}${code}\n})();\n`, map: { ...rest, mappings: `;${mappings}` } };
   },
 };
 
 /** One file to put next to an HTML file, or into a bare engine: a script that fills the global `Mortise`. */
 const oneFile = (name, listFiles, more = {}) => ({
   input: 'all',
-  plugins: [fromBuilt(listFiles), nodeResolve({ browser: true }), commonjs(), asEs2018],
+  plugins: [fromBuilt(listFiles), nodeResolve({ browser: true }), commonjs(), asEs2018, licences],
   output: {
     file: `dist/mortise.${name}.js`,
     format: 'iife',

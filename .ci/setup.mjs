@@ -34,6 +34,7 @@ function isBuilt() {
     'adapters',
     'package.json',
     'rollup.config.mjs',
+    'rollup.licences.mjs',
     'tsconfig.json',
     '.ci/tsconfig.json',
   ];

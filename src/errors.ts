@@ -139,7 +139,7 @@ export class MortiseError<C extends ErrorCode = ErrorCode> extends Error {
       Record<'problem' | 'integration' | 'scope' | 'ports' | 'status', unknown>
     >;
     const about = problem ?? integration ?? scope ?? ports ?? status ?? '';
-    super(code.replaceAll('_', ' ') + (about && `: ${about}`), cause && { cause });
+    super(code.replace(/_/g, ' ') + (about && `: ${about}`), cause && { cause });
     this.code = code;
     this.hint = hint ?? HINTS[code];
     this.retryable = retryable ?? RETRYABLE.test(code);

@@ -48,6 +48,9 @@ export function createSkeleton(root: ShadowRoot, deeds: Deeds): Skeleton {
   live.append(spinner, status, notes);
 
   const code = make('code', 'code');
+  // Of code alone a name is not read out (ARIA 1.2, section 5.2.8.6).
+  code.setAttribute('role', 'group');
+  code.dir = 'ltr';
   const time = make('p', 'time');
   time.setAttribute('role', 'timer');
 
@@ -57,6 +60,8 @@ export function createSkeleton(root: ShadowRoot, deeds: Deeds): Skeleton {
   const input = make('input', 'input');
   Object.assign(input, { type: 'text', required: true, autocomplete: 'off', spellcheck: false });
   input.setAttribute('autocapitalize', 'none');
+  // Addresses and codes run from left to right in every language.
+  input.dir = 'ltr';
   input.setAttribute('aria-describedby', notes.id);
   const send = make('button', 'button main send');
   send.type = 'submit';
@@ -95,7 +100,7 @@ export function createSkeleton(root: ShadowRoot, deeds: Deeds): Skeleton {
       showNotes(view);
       code.hidden = view.deviceCode === null;
       write(code, view.deviceCode ?? '');
-      code.setAttribute('aria-label', `${texts.deviceCode} ${view.deviceCode ?? ''}`);
+      code.setAttribute('aria-label', texts.deviceCode);
       showLink(view, texts);
       form.hidden = !view.canPaste;
       // What was pasted is a secret.
@@ -123,13 +128,13 @@ export function createSkeleton(root: ShadowRoot, deeds: Deeds): Skeleton {
     input.setAttribute('aria-invalid', String(isWrong && view.canPaste));
     // Written anew they would be read out anew.
     if (notes.textContent === told.replace(/\n/g, '')) return;
-    notes.replaceChildren(
-      ...view.notes.map(({ tone, text }) => {
-        const note = make('p', `note note-${tone}`);
-        note.textContent = text;
-        return note;
-      }),
-    );
+    // Not `replaceChildren`, which came with Chrome 86 alone.
+    notes.textContent = '';
+    for (const { tone, text } of view.notes) {
+      const note = make('p', `note note-${tone}`);
+      note.textContent = text;
+      notes.append(note);
+    }
   }
 
   function showLink({ link: shown }: View, texts: Texts): void {
@@ -141,6 +146,7 @@ export function createSkeleton(root: ShadowRoot, deeds: Deeds): Skeleton {
     link.href = shown.href;
     write(link, shown.text ?? texts.openPage);
     link.setAttribute('part', shown.text ? 'link link-text' : 'link link-button main');
+    link.dir = shown.text ? 'ltr' : '';
   }
 }
 

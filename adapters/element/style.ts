@@ -31,20 +31,22 @@ p { margin: 0; }
 [part~=notes] { flex: 1 0 100%; font-weight: 400; }
 [part~=note] {
   margin-top: .5rem;
-  padding-left: .7rem;
-  border-left: .25rem solid var(--_notice);
+  padding-inline-start: .7rem;
+  border-inline-start: .25rem solid var(--_notice);
 }
-[part~=note-problem] { border-left-color: var(--_problem); }
+[part~=note-problem] { border-inline-start-color: var(--_problem); }
 [part~=spinner] {
   flex: none;
   width: 1.1em;
   height: 1.1em;
   border: .16em solid var(--_line);
-  border-top-color: var(--_accent);
+  border-top-color: currentColor;
   border-radius: 50%;
 }
 [part~=code] {
   display: block;
+  width: max-content;
+  max-width: 100%;
   margin-top: .5rem;
   font: 600 1.6em/1.3 ui-monospace, Consolas, Menlo, monospace;
   letter-spacing: .08em;
@@ -85,6 +87,9 @@ button:hover, [part~=link-button]:hover { text-decoration: underline; }
 [part~=panel]:focus-visible { outline-offset: .1rem; }
 @media (prefers-reduced-motion: no-preference) {
   [part~=spinner] { animation: turn 1s linear infinite; }
+}
+@media (forced-colors: active) {
+  [part~=spinner] { forced-color-adjust: none; border-color: CanvasText; border-top-color: transparent; }
 }
 @keyframes turn { to { transform: rotate(360deg); } }
 `;

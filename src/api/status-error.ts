@@ -19,7 +19,7 @@ export async function readFailureOf(
     if (isMortiseError(error) && error.code === 'aborted') throw error;
     return new Uint8Array();
   });
-  const text = new TextDecoder().decode(bytes).replaceAll(accessToken, '…');
+  const text = new TextDecoder().decode(bytes).split(accessToken).join('…');
   return readFailure?.({
     status: answer.status,
     headers: answer.headers,

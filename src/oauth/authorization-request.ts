@@ -48,6 +48,6 @@ export function buildAuthorizationUrl(
   if (scopes.includes('openid')) add('nonce', nonce);
   for (const [name, value] of Object.entries(authorizationParameters ?? {})) add(name, value);
   // A space is %20 everywhere, but + only to those who know forms; a real + is %2B by now.
-  url.search = query.toString().replaceAll('+', '%20');
+  url.search = query.toString().replace(/\+/g, '%20');
   return url.href;
 }

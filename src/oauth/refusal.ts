@@ -24,7 +24,7 @@ export function readRefusal(
   const clean = (value: unknown, maxLength: number) => {
     if (typeof value !== 'string') return undefined;
     const text = hidden.reduce(
-      (kept, secret) => (secret ? kept.replaceAll(secret, '…') : kept),
+      (kept, secret) => (secret ? kept.split(secret).join('…') : kept),
       value,
     );
     // A secret in another spelling, Base64 or encoded twice, is still long and no word.
@@ -44,7 +44,7 @@ export function readRefusal(
 /** Scopes as an error may show them: a long run with a digit in it is no word, but may be a token in any spelling. */
 export const readScope = (text: string, secrets: readonly string[] = []): string =>
   secrets
-    .reduce((kept, secret) => (secret ? kept.replaceAll(secret, '…') : kept), text)
+    .reduce((kept, secret) => (secret ? kept.split(secret).join('…') : kept), text)
     .replace(/[^\s:.]{16,}/g, (run) => (/\d/.test(run) ? '…' : run))
     .replace(/[^\x20-\x7e…]+/g, ' ')
     .slice(0, 200);

@@ -141,7 +141,14 @@ function inCopy(...args) {
 
 /** Beside the sources: what the conventions for providers are tested with. */
 const TESTS = ['test/providers', 'test/api/support', 'test/support', 'adapters/web'];
-const CONFIGURATION = ['package.json', 'tsconfig.json', 'rollup.config.mjs', '.ci/tsconfig.json'];
+const CONFIGURATION = [
+  'LICENSE',
+  'package.json',
+  'tsconfig.json',
+  'rollup.config.mjs',
+  'rollup.licences.mjs',
+  '.ci/tsconfig.json',
+];
 
 before(() => {
   // The sandbox is left out because it takes long to compile.

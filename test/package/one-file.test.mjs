@@ -44,13 +44,6 @@ for (const file of oneFiles) {
     parse(read(file), { ecmaVersion: 2018, sourceType: 'script' });
   });
 
-  test(`${file} does without functions that came after Chrome 88`, () => {
-    // What a dependency only tries for is no matter.
-    const newer =
-      /\bObject\.(hasOwn|groupBy)\(|\bstructuredClone\(|\bPromise\.(withResolvers|try)\(/;
-    assert.equal(newer.exec(read(file))?.[0], undefined);
-  });
-
   test(`${file} fills Mortise with everything, and leaves nothing else`, async () => {
     const host = `./${hostOf(file)}`;
     const { added, keys } = load(file);

@@ -8,6 +8,8 @@ import { npm, root, run } from '../../.ci/process.mjs';
 import { expectedEntries, packageJson, specifier } from './package-entries.mjs';
 
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'mortise-package-'));
+/** Without `LICENSES.txt` nobody may pass the scripts on. */
+const NEEDED = ['package.json', 'LICENSE', 'README.md', 'dist/LICENSES.txt', 'dist/esm/index.js'];
 const bin = (path) => [process.execPath, join(root, 'node_modules', path)];
 let tarball;
 let files;
@@ -32,12 +34,12 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 describe('the tarball', () => {
   test('holds what it should and nothing else', () => {
     const allowed =
-      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/(esm|cjs)\/package\.json|dist\/mortise\.(engine|\w+\.iife)\.js(\.map)?|dist\/(esm|cjs)\/(?!types\/).*\.js(\.map)?|dist\/(esm|cjs)\/types\/(src|adapters)\/.*\.d\.ts|(src|adapters)\/([\w-]+\/)?README\.md|adapters\/webview\/(PROTOCOL\.md|conformance\.mjs)|src\/plugins\/integrations\.schema\.json)$/;
+      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/(esm|cjs)\/package\.json|dist\/LICENSES\.txt|dist\/mortise\.(engine|\w+\.iife)\.js(\.map)?|dist\/(esm|cjs)\/(?!types\/).*\.js(\.map)?|dist\/(esm|cjs)\/types\/(src|adapters)\/.*\.d\.ts|(src|adapters)\/([\w-]+\/)?README\.md|adapters\/webview\/(PROTOCOL\.md|conformance\.mjs)|src\/plugins\/integrations\.schema\.json)$/;
     assert.deepEqual(
       files.filter((path) => !allowed.test(path)),
       [],
     );
-    for (const needed of ['package.json', 'LICENSE', 'README.md', 'dist/esm/index.js']) {
+    for (const needed of NEEDED) {
       assert.ok(files.includes(needed), `${needed} is missing`);
     }
   });

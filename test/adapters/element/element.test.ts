@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MortiseError } from 'mortise';
+import { MortiseError, type SessionState } from 'mortise';
 import { define, type SignInElement } from 'mortise/element';
 import { ENGLISH } from '../../../adapters/element/texts.js';
 import { newSecret } from '../../support/canaries.js';
@@ -18,6 +18,7 @@ const authorizing = {
   authorizationUrl: 'https://as.example/authorize',
   ignoredRedirects: 0,
 } as const;
+const device = { userCode: 'A', verificationUri: 'https://a/', verificationUriComplete: null };
 const offline = new MortiseError('network_error', { host: 'as.example' });
 
 let page: ReturnType<typeof openPage>;
@@ -299,7 +300,6 @@ test('its guide names every part and property there is, and no other', () => {
   expect(properties(guide)).toEqual(properties(style));
   const [, list = ''] = /::part\(panel\)`:([^.]*)\./.exec(guide) ?? [];
   const named = [...list.matchAll(/`([\w-]+)`/g)].map(([, part]) => part);
-  const device = { userCode: 'A', verificationUri: 'https://a/', verificationUriComplete: null };
   const parts = new Set<string>();
   const look = () => {
     for (const it of all('[part]'))
@@ -313,10 +313,55 @@ test('its guide names every part and property there is, and no other', () => {
 });
 
 test('every word can be another', () => {
-  element.texts = { signIn: 'Anmelden', signedOut: 'Nicht angemeldet.', label: 'Anmeldung' };
-  expect(buttons()).toEqual(['Anmelden']);
-  expect(status()).toBe('Nicht angemeldet.');
-  expect(one('[part=panel]').getAttribute('aria-label')).toBe('Anmeldung');
+  const names = Object.keys(ENGLISH) as (keyof typeof ENGLISH)[];
+  const others = Object.fromEntries(names.map((name) => [name, `{time}{user}<${name}>`]));
+  const { code } = offline;
+  element.texts = { ...others, problems: { [code]: '<problem>' }, hints: { [code]: '<hint>' } };
+  element.describeUser = () => 'Ann';
+  const said = new Set<string>();
+  const look = () => {
+    const labels = all('[aria-label]').map((it) => it.getAttribute('aria-label') ?? '');
+    for (const text of [one('[part=panel]').textContent ?? '', ...labels]) {
+      for (const [, word = ''] of text.matchAll(/<(\w+)>/g)) said.add(word);
+      // What is left is no word of ours: a time, a code, an address.
+      expect(text.replace(/<\w+>|\{\w+\}|https:.*?\/|\(\w+\)/g, '')).not.toMatch(/[a-z]{2}/);
+    }
+  };
+  button('{time}{user}<signIn>').click();
+  const states: [SessionState, Parameters<FakeSession['move']>[1]][] = [
+    [{ name: 'restoring' }, 'restoreRequested'],
+    [OUT, 'sessionAbsent'],
+    [{ ...OUT, reason: 'rejected' }, 'grantRejected'],
+    [{ ...OUT, reason: 'damaged' }, 'sessionAbsent'],
+    [{ ...authorizing, authorizationUrl: null }, 'signInRequested'],
+    [authorizing, 'addressReady'],
+    [{ ...authorizing, window: 'lost' }, 'windowLost'],
+    [{ ...authorizing, answerBy: 'paste' }, 'addressReady'],
+    [{ ...authorizing, device, weakness: 'pkce_not_checked' }, 'addressReady'],
+    [{ name: 'exchanging' }, 'redirectReceived'],
+    [{ ...IN, unsaved: true, userChanged: true }, 'tokensIssued'],
+    [{ name: 'degraded', retryAtMs: 0 }, 'refreshFailed'],
+    [{ name: 'signingOut' }, 'signOutRequested'],
+  ];
+  for (const [state, event] of states) {
+    for (const error of [undefined, offline, new MortiseError('aborted', {}, { hint: '' })]) {
+      session.move(state, event, error);
+      look();
+    }
+  }
+  const unsaid = [...names, 'problem', 'hint'].filter((name) => !said.has(name));
+  // Said by name, once that is known, which takes a moment.
+  expect(unsaid.sort()).toEqual(['hints', 'problems', 'signedInAs']);
+});
+
+test('stands as well from right to left, and what is read from left to right stays so', () => {
+  expect(one('style').textContent).not.toMatch(/\b(left|right)\b/);
+  const directions = () =>
+    ['code', 'link', 'input', 'status', 'send'].map((part) => one(`[part~=${part}]`).dir);
+  session.move({ ...authorizing, device }, 'addressReady');
+  expect(directions()).toEqual(['ltr', 'ltr', 'ltr', '', '']);
+  session.move({ ...authorizing, window: 'lost' }, 'windowLost');
+  expect(directions()).toEqual(['ltr', '', 'ltr', '', '']);
 });
 
 test('the focus stays where it is, or goes to the panel when its control went', () => {
