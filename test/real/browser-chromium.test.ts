@@ -6,6 +6,7 @@ import { describeInChromium, launchOptions } from '../support/chromium.js';
 import { describePopups } from '../support/popup-matrix.js';
 import {
   ALLOW,
+  REDIRECT_PAGE,
   asTab,
   openApp,
   serveApp,
@@ -66,6 +67,34 @@ describeInChromium('in Chromium', () => {
       await page.until('app.outcome !== null');
       return page.evaluate('app.outcome');
     };
+
+    test('case 65: a page without an origin opens no window, and its redirect page gives nothing', async () => {
+      await start();
+      const headers = { 'content-security-policy': 'sandbox allow-scripts allow-popups' };
+      const { script, body, redirectUri } = app;
+      app.stage.page('/opaque', { script, body, headers });
+      app.stage.page('/opaque-redirect', { ...REDIRECT_PAGE, headers });
+      // A page without an origin may load modules only from who says so.
+      await context.route(/\.js$/, async (route) => {
+        const response = await route.fetch();
+        const more = { 'access-control-allow-origin': '*' };
+        await route.fulfill({ response, headers: { ...response.headers(), ...more } });
+      });
+      try {
+        const opaque = await openApp(driver, `${app.stage.origin}/opaque`);
+        expect(await opaque.evaluate('origin')).toBe('null');
+        const count = context.pages().length;
+        await opaque.click('#in');
+        await opaque.until('app.outcome !== null');
+        expect(await opaque.evaluate('app.outcome')).toBe('configuration_error');
+        expect(context.pages()).toHaveLength(count);
+        const redirect = await driver.open(`${redirectUri}/opaque-redirect?code=c&state=s`);
+        await redirect.until('window.delivery');
+        expect(await redirect.evaluate('delivery.kind')).toBe('refused');
+      } finally {
+        await context.unroute(/\.js$/);
+      }
+    });
 
     test.each(['prevu3d', 'speckle'] as const)(
       '%s: signs in by a full-page redirect, browses, signs out',

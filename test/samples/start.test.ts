@@ -21,6 +21,9 @@ import { startOidcServers, type OidcServers } from '../support/oidc-process.js';
 const root = resolve(__dirname, '../..');
 const support = join(root, 'test/support');
 
+/** Less than any time limit or idle connection in it would take, and enough for a busy machine. */
+const LINGER_MS = 3_500;
+
 /** What the program did, from its first line to its last breath. */
 interface Run {
   readonly exitCode: number | null;
@@ -187,7 +190,7 @@ describe('npm start, without an account', () => {
     expect(stdout).toContain(`Signed in    kept in ${directory()}\n`);
     expect(stdout).toMatch(/No browser {3}so this program plays the user, who clicks Allow/);
     expect(stdout).toMatch(/Account {6}John Doe, Test Organization/);
-    expect(lingeredMs).toBeLessThan(1000);
+    expect(lingeredMs).toBeLessThan(LINGER_MS);
     expectTidy(1);
     expectNoSecrets(stdout);
     expect(await isOpen(port)).toBe(false);
@@ -211,7 +214,7 @@ describe('npm start, without an account', () => {
     expect(second.stdout).toContain(
       `Session      restored from ${directory()}, no browser needed\n`,
     );
-    expect(second.lingeredMs).toBeLessThan(1000);
+    expect(second.lingeredMs).toBeLessThan(LINGER_MS);
     expect(wasAsked()).toBe(false);
     expect(stored()).toEqual(before);
 
@@ -273,7 +276,7 @@ describe('npm start, without an account', () => {
       });
       expect({ exitCode, stderr }).toEqual({ exitCode: 130, stderr: '' });
       expect(stdout).toContain('✗ sign in cancelled\n    Sign in again when you are ready.\n');
-      expect(lingeredMs).toBeLessThan(1000);
+      expect(lingeredMs).toBeLessThan(LINGER_MS);
       expectTidy(0);
       const { searchParams } = new URL((await seen()).argv[0] ?? '');
       const redirectUri = new URL(searchParams.get('redirect_uri') ?? '');
@@ -330,7 +333,7 @@ describe('npm start, without an account', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toContain('Granted      openid email offline_access\n');
     expect(stdout).toContain('email        "ada@people.example"\n');
-    expect(lingeredMs).toBeLessThan(1000);
+    expect(lingeredMs).toBeLessThan(LINGER_MS);
     expectTidy(1);
 
     const { argv, env: inherited, page, redirect } = await seen();
@@ -394,7 +397,7 @@ describe('npm start, without an account', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
     expect(stdout).toContain('✗ access denied\n    Sign in again and choose Allow.\n');
     expect((await seen()).page.url).toMatch(/\/not-signed-in$/);
-    expect(lingeredMs).toBeLessThan(1000);
+    expect(lingeredMs).toBeLessThan(LINGER_MS);
     expectTidy(0);
   });
 

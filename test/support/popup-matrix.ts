@@ -11,12 +11,12 @@ import {
   type Tab,
 } from './popup-pages.js';
 
-/** Time goes by forty times as fast, and the user is back at the page as soon as the window is gone. */
+/** Time goes by twenty times as fast, and the user is back at the page as soon as the window is gone. */
 const HASTE = `
 const now = performance.now.bind(performance);
 const start = window.setTimeout.bind(window);
-performance.now = () => now() * 40;
-window.setTimeout = (callback, ms) => start(callback, ms / 40);
+performance.now = () => now() * 20;
+window.setTimeout = (callback, ms) => start(callback, ms / 20);
 document.hasFocus = () => true;
 `;
 
@@ -133,6 +133,116 @@ export function describePopups(driver: () => Driver): void {
     await popup.click(ALLOW);
     expect(await settled()).toBe('signedIn');
     expect(await page.evaluate('app.errors')).toEqual([]);
+  });
+
+  /** By the page itself: where a browser is told to go by its user it may forget who opened the window. */
+  const goTo = (tab: Tab, url: string) =>
+    tab.evaluate(`void setTimeout(() => (location.href = ${JSON.stringify(url)}))`);
+  /** Of the popup, wherever it is: what it says to its opener as the redirect page would. */
+  const forged = async () => {
+    const address = String(await page.evaluate('app.session.state.authorizationUrl'));
+    const state = new URL(address).searchParams.get('state');
+    return { mortise: 1, id: '1-1', url: `${app.redirectUri}/?error=access_denied&state=${state}` };
+  };
+
+  test('case 65: the right window without an origin is not believed', async () => {
+    await start();
+    const popup = await openPopup();
+    const consent = String(await page.evaluate('app.session.state.authorizationUrl'));
+    const message = JSON.stringify(await forged());
+    app.stage.answer('/opaque', (_, response) =>
+      response
+        .writeHead(200, {
+          'content-type': 'text/html',
+          'content-security-policy': 'sandbox allow-scripts',
+        })
+        .end(`<title>opaque</title><script>opener.postMessage(${message}, '*')</script>`),
+    );
+    await page.evaluate(`addEventListener('message', ({ origin }) => (app.from = origin))`);
+    await goTo(popup, `${app.stage.origin}/opaque`);
+    await page.until(`app.from === 'null'`);
+    expect(await page.evaluate('[app.outcome, app.session.state.ignoredRedirects]')).toEqual([
+      null,
+      0,
+    ]);
+    await goTo(popup, consent);
+    await popup.waitForSelector(ALLOW);
+    await popup.click(ALLOW);
+    expect(await settled()).toBe('signedIn');
+    expect(await page.evaluate('app.errors')).toEqual([]);
+  });
+
+  test('case 66: the redirect page tells a page of another origin that opened it nothing', async () => {
+    await start();
+    const script = REDIRECT_PAGE.script?.replace('()', '({ answerWithinMs: 100 })') ?? '';
+    app.stage.page(app.redirectPath, { ...REDIRECT_PAGE, script });
+    const heard = `const heard = (window.heard = []); addEventListener('message', ({ data }) => heard.push(data));`;
+    app.stage.page('/opener', { script: heard, body: `<button>Open</button>` });
+    const place = '?code=c&state=s';
+    for (const [origin, count] of [
+      [app.stage.originOf('evil'), 0],
+      // Where it would be heard, had it been said to anybody.
+      [app.stage.origin, 1],
+    ] as const) {
+      const opener = await driver().open(`${origin}/opener`);
+      await opener.until('window.heard');
+      const popup = await driver().opened(() =>
+        opener.evaluate(`void open('${app.redirectUri}/${place}')`),
+      );
+      await popup.until(`window.delivery?.kind === 'nobody'`);
+      expect(await popup.evaluate('opener !== null')).toBe(true);
+      // What was said before is heard before this.
+      await popup.evaluate(`opener.postMessage('over', '*')`);
+      await opener.until(`heard.includes('over')`);
+      expect(await opener.evaluate('heard.length - 1')).toBe(count);
+      await popup.close();
+      await opener.close();
+    }
+  });
+
+  test('case 67: whatever the right window says, it is a redirect or nothing, without a throw', async () => {
+    await start();
+    const popup = await openPopup();
+    const consent = String(await page.evaluate('app.session.state.authorizationUrl'));
+    const { url } = await forged();
+    await page.evaluate(`{
+      app.thrown = [];
+      addEventListener('error', ({ message }) => app.thrown.push(message));
+      addEventListener('unhandledrejection', ({ reason }) => app.thrown.push(String(reason)));
+      addEventListener('message', ({ data }) => { if (data === 'over') app.isOver = true; });
+    }`);
+    app.stage.page('/blank', { body: 'blank' });
+    await goTo(popup, `${app.stage.origin}/blank`);
+    await popup.until(`location.pathname === '/blank' && document.body.textContent === 'blank'`);
+    await popup.evaluate(`{
+      const cyclic = { mortise: 1, id: '1-1' };
+      cyclic.url = cyclic;
+      const url = ${JSON.stringify(url)};
+      const channel = new BroadcastChannel('mortise/1 ' + ${JSON.stringify(app.redirectUri)});
+      const said = [
+        'a string', 'x'.repeat(1e7), null, undefined, 1, 10n, true, [1, '1-1', url], cyclic, new Map([['url', url]]),
+        new Error('no message'), new Date(), new ArrayBuffer(8), new Blob(['text']), /a/,
+        { mortise: 2, id: '1-1', url }, { mortise: 1, id: 'i'.repeat(65), url }, { mortise: 1, id: 1, url },
+        { mortise: 1, id: '1-1', url: url + 'x'.repeat(40_000) }, { mortise: 1, id: '1-1', url: 'javascript:0' },
+        { mortise: 1, id: '1-1', url: 'https://evil.example/?code=c' }, { mortise: 1, id: '1-1', kind: 'signedIn' },
+        Object.assign(Object.create({ url }), { mortise: 1, id: '1-1' }), 'over',
+      ];
+      for (const data of said) {
+        channel.postMessage(data);
+        opener.postMessage(data, '*');
+      }
+      channel.close();
+    }`);
+    await page.until('app.isOver');
+    expect(await page.evaluate('[app.outcome, app.session.state.ignoredRedirects]')).toEqual([
+      null,
+      0,
+    ]);
+    await goTo(popup, consent);
+    await popup.waitForSelector(ALLOW);
+    await popup.click(ALLOW);
+    expect(await settled()).toBe('signedIn');
+    expect(await page.evaluate('[...app.thrown, ...app.errors]')).toEqual([]);
   });
 
   test('an old redirect and a made-up one are ignored, and waiting goes on', async () => {
