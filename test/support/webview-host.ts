@@ -124,7 +124,7 @@ export interface Views {
 }
 
 /** How long anything may take that takes a moment; a busy machine has two cores for everybody. */
-const PATIENCE_MS = 12_000;
+const PATIENCE_MS = 25_000;
 
 /** The command and environment of a program with views, on a screen that nobody sees. */
 export function viewProgram(engine: Engine, python: string, home: string) {
