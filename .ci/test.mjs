@@ -1,6 +1,7 @@
 // npm test: everything, in order, stopping at the first step that fails. `npm test -- types jest` runs
 // only the steps it names (all: types format jest package nodes leaks).
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { nodeBinaries } from './node-versions.mjs';
 import { root, run, timed } from './process.mjs';
@@ -43,13 +44,16 @@ function jest(name, node, ...args) {
   return ok && report.numPassedTests > 0;
 }
 
+/** Node itself leaves one core for the rest of the machine, which has nothing else to do. */
+const atOnce = `--test-concurrency=${availableParallelism()}`;
+
 /** Runs files of Node's own test runner, for what has to happen outside of jest's modules. */
 function nodeTest(name, node, files) {
   const file = join(reports, `${name}.tap`);
   const reporters = ['spec', 'stdout', 'tap', file].map((value, index) =>
     index % 2 ? `--test-reporter-destination=${value}` : `--test-reporter=${value}`,
   );
-  const { ok } = run([node, '--test', ...reporters, ...files]);
+  const { ok } = run([node, '--test', atOnce, ...reporters, ...files]);
   const tap = readFileSync(file, 'utf8');
   const count = (word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(tap)?.[1] ?? 0);
   add(count('pass'), count('fail') + count('cancelled'), count('skipped') + count('todo'));

@@ -20,27 +20,32 @@ export function createVisits(request: VisitRequest, abort: () => void): Visits {
   let opening: Promise<void> = Promise.resolve();
   let isOpening = false;
   let count = 0;
-  /** Which of them is open. */
-  let current = 0;
+  /** Whose window is the sign-in's: of the one that is being opened, else of the one that is open. */
+  let latest = 0;
   const closeOpen = async () => {
     if (open && !('code' in open)) await open.close();
   };
   return {
     open(userAgent) {
+      const before = latest;
       const turn = (count += 1);
+      latest = turn;
       const onWindow: VisitRequest['onWindow'] = (fate) => {
-        // The window of one that has given way is nobody's concern.
-        if (turn >= current) request.onWindow(fate);
+        // The window of one that has given way, or never came to be, is nobody's concern.
+        if (turn === latest) request.onWindow(fate);
       };
       const coming = userAgent.open({ ...request, onWindow });
       isOpening = true;
       const take = (visit: Visit) => {
         isOpening = false;
-        current = turn;
         closeOpen().catch(() => {});
         open = visit;
       };
-      opening = coming.then(take, () => void (isOpening = false));
+      const pass = () => {
+        isOpening = false;
+        latest = before;
+      };
+      opening = coming.then(take, pass);
       return coming;
     },
     async close() {

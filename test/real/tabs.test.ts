@@ -13,7 +13,7 @@ import type { StrictServer } from '../support/strict-server.js';
 jest.setTimeout(60_000);
 
 /** `npm run endure` plays 200. */
-const ROUNDS = Number(process.env['MORTISE_ROUNDS'] ?? 12);
+const ROUNDS = Number(process.env['MORTISE_ROUNDS'] ?? 6);
 const FIREFOX_ROUNDS = Math.ceil(ROUNDS / 3);
 /** A change is told at once; the rest is for a machine that has others to serve. */
 const LIMIT_MS = 30_000;

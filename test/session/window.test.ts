@@ -154,8 +154,12 @@ describe('case 70: a window that the user has closed', () => {
   });
 
   test('of a user agent that no other could follow ends the sign-in', async () => {
+    let strayed = () => {};
     const refusing: RedirectUserAgent = {
-      open: () => Promise.reject(new MortiseError('redirect_port_in_use', { ports: [] })),
+      open({ onWindow }) {
+        strayed = () => onWindow('closed');
+        return Promise.reject(new MortiseError('redirect_port_in_use', { ports: [] }));
+      },
     };
     const server = createFakeServer();
     const host = createFakeHost({ http: server.http, navigateError: new Error('no browser') });
@@ -165,6 +169,7 @@ describe('case 70: a window that the user has closed', () => {
     done.catch(() => {});
     const visit = await host.visit();
     await settle();
+    strayed();
     expect(session.state).toMatchObject(lost);
     visit.closeWindow();
     await expect(done).rejects.toEqual(failing('sign_in_cancelled'));

@@ -267,7 +267,12 @@ export async function startViews(engine: Engine): Promise<Views> {
           if (known) return resolve(known);
           stop = onEvent((event) => fits(event) && resolve(event));
         });
-        return within('an event', found).finally(stop);
+        const seen = () => events.map(({ event, url = '' }) => `${event} ${url}`).join(', ');
+        return within('an event', found)
+          .catch((error: Error) => {
+            throw new Error(`${error.message}\nSeen: ${seen()}`);
+          })
+          .finally(stop);
       },
       detach: () => ask('detach', { view }),
       clear: () => ask('clear', { view }),
