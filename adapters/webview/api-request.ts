@@ -3,15 +3,25 @@ import type { ApiRequest, ApiResponse } from '../../src/api/request.js';
 import type { ByteStream } from '../../src/ports/index.js';
 import { readAnswer, requestWithBody } from './bodies.js';
 import type { Bridge } from './bridge.js';
+import { joinSignals } from './joined-signal.js';
+import type { Fields } from './fields.js';
 import { joinBytes } from './join-bytes.js';
 
 /** The host tries again by itself, so its answer may take several tries of a request's own limit. */
 const TIMEOUT_MS = 120_000;
+/** How long the source of a body may stand still, where the request does not say. */
+const STANDSTILL_MS = 30_000;
 /** What `json`, `text` and `bytes` hold in memory at most; `stream` has no limit. */
 const MAX_BYTES = 32 << 20;
 
-/** `session.api.request`, sent by the host with a token that stays there. `onProgress` is not heard of. */
-export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<ApiResponse> {
+/**
+ * `session.api.request`, sent by the host with a token that stays there. `onProgress` is not heard of. Whatever is under
+ * way when `closing` is aborted, reading a body too, is `aborted`.
+ */
+export function requestApi(
+  bridge: Bridge,
+  closing?: AbortSignal,
+): (request: ApiRequest) => Promise<ApiResponse> {
   return async ({
     method,
     path,
@@ -36,16 +46,17 @@ export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<Api
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(idempotent !== undefined && { idempotent }),
     };
-    const answer = await requestWithBody(
-      bridge,
-      { offer: 'session', method: 'session.request', params, body: text },
-      { timeoutMs: Math.max(TIMEOUT_MS, timeoutMs ?? 0), signal },
-    );
-    const received = readAnswer(bridge, 'session', answer, { signal });
+    const { received, isAborted } = await send(bridge, params, {
+      text,
+      signal,
+      closing,
+      timeoutMs,
+    });
     const { status, headers: names } = received;
     let isRead = false;
     const read = (): ByteStream => {
       if (isRead) throw new MortiseError('configuration_error', { problem: 'a body is read once' });
+      if (isAborted()) throw new MortiseError('aborted', {});
       isRead = true;
       return received.body;
     };
@@ -67,6 +78,39 @@ export function requestApi(bridge: Bridge): (request: ApiRequest) => Promise<Api
       stream: read,
     };
   };
+}
+
+interface Sending {
+  readonly text: ApiRequest['body'];
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly closing: AbortSignal | undefined;
+}
+
+async function send(bridge: Bridge, params: Fields, sending: Sending) {
+  const { text, timeoutMs, ...signals } = sending;
+  const { signal, free } = joinSignals([signals.signal, signals.closing]);
+  try {
+    const answer = await requestWithBody(
+      bridge,
+      {
+        offer: 'session',
+        method: 'session.request',
+        params,
+        body: text,
+        standstillMs: timeoutMs ?? STANDSTILL_MS,
+      },
+      { timeoutMs: Math.max(TIMEOUT_MS, timeoutMs ?? 0), signal },
+    );
+    const received = readAnswer(bridge, 'session', answer, { signal, onOver: free });
+    return {
+      received,
+      isAborted: () => [signals.signal, signals.closing].some((each) => each?.aborted),
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
 }
 
 /** As the protocol has them: texts and lists of texts. */

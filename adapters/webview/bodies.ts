@@ -4,11 +4,8 @@ import { fromBase64, toBase64 } from './base64.js';
 import type { Ask, Bridge, Offer } from './bridge.js';
 import { own, textMapOf, textOf, numberOf, type Fields } from './fields.js';
 import { MAX_MESSAGE_BYTES } from './message-limit.js';
+import { BODY_TIMEOUT_MS, closeBody, sendAhead } from './send-ahead.js';
 import { unavailable } from './wire-error.js';
-
-const TIMEOUT_MS = 60_000;
-
-type Signal = { readonly signal?: AbortSignal | undefined };
 
 /** One request with a body, which goes in its message where it fits and ahead of it in pieces where not. */
 export interface BodyRequest {
@@ -16,12 +13,14 @@ export interface BodyRequest {
   readonly method: 'http.request' | 'session.request';
   readonly params: Fields;
   readonly body: HttpRequest['body'];
+  /** How long the source of the body may stand still, in milliseconds. Default: as long as the answer may take. */
+  readonly standstillMs?: number;
 }
 
 /** As `bridge.request`. What was sent ahead is freed when the request fails. */
 export async function requestWithBody(
   bridge: Bridge,
-  { offer, method, params, body }: BodyRequest,
+  { offer, method, params, body, standstillMs }: BodyRequest,
   ask: Ask,
 ): Promise<Fields> {
   if (body === undefined) return bridge.request(offer, method, params, ask);
@@ -30,13 +29,14 @@ export async function requestWithBody(
   if (whole && whole.length <= (await bridge.roomBeside(params, signal))) {
     return bridge.request(offer, method, { ...params, body: toBase64(whole) }, ask);
   }
-  const upload = await sendAhead(bridge, offer, whole ? [whole] : (body as ByteStream), { signal });
+  const patience = { standstillMs: standstillMs ?? ask.timeoutMs, signal };
+  const upload = await sendAhead(bridge, offer, whole ?? (body as ByteStream), patience);
   const sent = upload === null ? { body: '' } : { upload };
   try {
     return await bridge.request(offer, method, { ...params, ...sent }, ask);
   } catch (error) {
     // It may never have got there.
-    if (upload !== null) close(bridge, offer, upload);
+    if (upload !== null) closeBody(bridge, offer, upload);
     throw error;
   }
 }
@@ -45,32 +45,6 @@ export async function requestWithBody(
 function wholeOf(body: NonNullable<HttpRequest['body']>): Uint8Array | null {
   if (typeof body === 'string') return new TextEncoder().encode(body);
   return Symbol.asyncIterator in body ? null : body;
-}
-
-/** The name of the upload; `null` when there was nothing to send. */
-async function sendAhead(
-  bridge: Bridge,
-  offer: Offer,
-  pieces: ByteStream | readonly Uint8Array[],
-  { signal }: Signal,
-): Promise<string | null> {
-  const ask = { timeoutMs: TIMEOUT_MS, signal };
-  const room = await bridge.roomBeside({}, signal);
-  let upload: string | null = null;
-  try {
-    for await (const bytes of pieces) {
-      for (let at = 0; at < bytes.length; at += room) {
-        const data = toBase64(bytes.subarray(at, at + room));
-        const written = await bridge.request(offer, 'body.write', { body: upload, data }, ask);
-        upload = textOf(written, 'body', 200) ?? null;
-        if (upload === null) throw unavailable('the host gave an upload no name');
-      }
-    }
-  } catch (error) {
-    if (upload !== null) close(bridge, offer, upload);
-    throw error;
-  }
-  return upload;
 }
 
 /** An answer that may go on after its first message. */
@@ -82,29 +56,46 @@ export interface Received {
   discard(): void;
 }
 
+export interface Reading {
+  readonly signal?: AbortSignal | undefined;
+  /** Called when nothing more is read, once or more often. */
+  readonly onOver?: () => void;
+}
+
+/** @throws {MortiseError} `bridge_unavailable` for what is no answer; the rest that it names is closed. */
 export function readAnswer(
   bridge: Bridge,
   offer: Offer,
   answer: Fields,
-  { signal }: Signal,
+  { signal, onOver = () => {} }: Reading,
 ): Received {
-  const status = numberOf(answer, 'status');
-  const headers = textMapOf(answer, 'headers');
-  if (status === undefined || !(status >= 100 && status <= 599) || !headers) {
-    throw unavailable('the host gave no HTTP answer');
-  }
-  let piece: Piece = readPiece(answer);
-  let isOver = false;
-  const stop = () => {
-    signal?.removeEventListener('abort', stop);
-    if (!isOver && piece.more !== null) close(bridge, offer, piece.more);
-    isOver = true;
+  const readPiece = (from: Fields) => {
+    const next = pieceOf(from);
+    if (next) return next;
+    // It may name a rest all the same, and nobody else would close that.
+    const more = textOf(from, 'more', 200);
+    if (more !== undefined) closeBody(bridge, offer, more);
+    throw unavailable('the host gave no piece of a body');
   };
+  let piece = readPiece(answer);
+  let isOver = false;
   const end = () => {
     isOver = true;
     signal?.removeEventListener('abort', stop);
+    onOver();
   };
-  if (piece.more !== null) signal?.addEventListener('abort', stop);
+  const stop = () => {
+    if (!isOver && piece.more !== null) closeBody(bridge, offer, piece.more);
+    end();
+  };
+  const status = numberOf(answer, 'status');
+  const headers = textMapOf(answer, 'headers');
+  if (status === undefined || !(status >= 100 && status <= 599) || !headers) {
+    stop();
+    throw unavailable('the host gave no HTTP answer');
+  }
+  if (piece.more === null) onOver();
+  else signal?.addEventListener('abort', stop);
   if (signal?.aborted) stop();
   const body: ByteStream = {
     async *[Symbol.asyncIterator]() {
@@ -115,7 +106,7 @@ export function readAnswer(
           piece = { bytes: new Uint8Array(0), more };
           if (bytes.length > 0) yield bytes;
           if (more === null) return end();
-          const ask = { timeoutMs: TIMEOUT_MS, signal };
+          const ask = { timeoutMs: BODY_TIMEOUT_MS, signal };
           piece = readPiece(await bridge.request(offer, 'body.read', { body: more }, ask));
         }
       } finally {
@@ -131,13 +122,9 @@ interface Piece {
   readonly more: string | null;
 }
 
-function readPiece(answer: Fields): Piece {
+/** `null` for what is none. */
+function pieceOf(answer: Fields): Piece | null {
   const bytes = fromBase64(textOf(answer, 'body', MAX_MESSAGE_BYTES) ?? '?');
   const more = own(answer, 'more') === null ? null : textOf(answer, 'more', 200);
-  if (!bytes || more === undefined) throw unavailable('the host gave no piece of a body');
-  return { bytes, more };
-}
-
-function close(bridge: Bridge, offer: Offer, body: string): void {
-  bridge.request(offer, 'body.close', { body }, { timeoutMs: TIMEOUT_MS }).catch(() => {});
+  return bytes && more !== undefined ? { bytes, more } : null;
 }

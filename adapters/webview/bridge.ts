@@ -51,6 +51,8 @@ export interface Bridge {
   on(method: string, listener: (params: Fields) => void): () => void;
   /** How many messages were no use: late, unknown, repeated, forged or broken. */
   readonly dropped: number;
+  /** By which it waits. */
+  readonly clock: Clock;
   /** Ends what waits with `bridge_unavailable`, and listens no more. */
   close(): void;
 }
@@ -201,6 +203,7 @@ export function openBridge(
     roomBeside: async (params, signal) => roomBeside(params, (await greeted(signal)).limit),
     notify,
     on: notifications.on,
+    clock,
     get dropped() {
       return dropped;
     },

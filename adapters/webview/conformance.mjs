@@ -10,6 +10,8 @@ import { createInterface } from 'node:readline';
 import { gzipSync } from 'node:zlib';
 
 const MAX_BYTES = 1 << 20;
+/** A lone surrogate: JSON can write it as an escape, though no UTF-8 can. */
+const HALF = '\ud800';
 
 const USAGE = `usage: node conformance.mjs [options] -- <command that starts the host>
   --only store,http   plays these sections alone
@@ -219,6 +221,9 @@ section('messages', null, async () => {
     ['a message with the nonce and more', (id) => hello(id, { nonce: `${nonce}x` })],
     ['a message with an empty nonce', (id) => hello(id, { nonce: '' })],
     ['a message with a nonce that is no text', (id) => hello(id, { nonce: [nonce] })],
+    ['a message with a nonce that is half a character', (id) => hello(id, { nonce: HALF })],
+    ['half a character for a nonce and nothing else', () => `{"jsonrpc":"2.0","nonce":"\\ud800"}`],
+    ['what is nested very deep', () => '['.repeat(100_000)],
     ['a message that is not JSON-RPC 2.0', (id) => without(id, 'jsonrpc')],
     [
       'a message longer than 1,048,576 bytes',
@@ -234,6 +239,35 @@ section('messages', null, async () => {
       await unanswered(make(id), id);
     });
   }
+  await promise('survives half a character in an id, a method and params', async () => {
+    const name = random();
+    write(hello(HALF));
+    write(JSON.stringify(message({ method: HALF, params: { [HALF]: HALF } })));
+    write(JSON.stringify(message({ method: 'cancel', params: { id: HALF } })));
+    // Whose parser refuses it, as it may, drops every such message. Who takes it answers, well or badly.
+    const id = send('hello', { protocol: 1, later: HALF, [HALF]: 1 });
+    await ask('hello', { protocol: 1 });
+    if (!said.some(answerTo(id))) return 'it is no JSON to it';
+    for (const [method, params] of [
+      [HALF, {}],
+      ['visit.navigate', { visit: HALF, url: `https://as.example/${HALF}` }],
+      ['store.set', { key: name, value: HALF }],
+      ['store.get', { key: name }],
+      ['store.remove', { key: name }],
+      ['http.request', { method: 'GET', url: 'https://127.0.0.1:1/', headers: { a: HALF } }],
+    ]) {
+      await call(method, params);
+    }
+    return '';
+  });
+  await promise('survives notifications whose params are of another kind', async () => {
+    for (const odd of [null, 7, true, '', 'x', [], {}, [[]]]) {
+      write(JSON.stringify(message({ method: 'cancel', params: { id: odd } })));
+      write(JSON.stringify(message({ method: 'visit.outcome', params: { visit: odd } })));
+      write(JSON.stringify(message({ method: 'cancel', params: odd })));
+    }
+    await ask('hello', { protocol: 1 });
+  });
   await promise('answers a request that comes twice only once', async () => {
     const id = random();
     write(hello(id));
@@ -362,20 +396,16 @@ section('browser', 'browser', async () => {
     const { url } = await hear('the browser', (each) => each.control === 'browser', from);
     must(url === AUTHORIZATION_URL, `it shows ${url}`);
   });
-  const land = async (query, outcome) => {
+  const land = async (query, ...outcomes) => {
     const from = said.length;
     const page = visitPage(redirectUri + query);
     page.catch(() => {});
     const { params } = await hear('visit.redirect', isRedirectOf(visit), from);
     must(params.url === redirectUri + query, `it came as ${params.url}`);
-    write(
-      JSON.stringify(
-        message({
-          method: 'visit.outcome',
-          params: { visit, redirect: params.redirect, kind: outcome },
-        }),
-      ),
-    );
+    for (const kind of outcomes) {
+      const outcome = { visit, redirect: params.redirect, kind };
+      write(JSON.stringify(message({ method: 'visit.outcome', params: outcome })));
+    }
     return {
       page: await page.catch((error) => must(false, `the browser got no answer: ${error.message}`)),
       params,
@@ -407,6 +437,13 @@ section('browser', 'browser', async () => {
       must(new Set(numbers).size === numbers.length, `their numbers are ${numbers}`);
     },
   );
+  await promise('survives an outcome that is none, and answers the browser still', async () => {
+    for (const redirect of [null, 'x', [], {}, 1e9]) {
+      const params = { visit, redirect, kind: 'signedIn' };
+      write(JSON.stringify(message({ method: 'visit.outcome', params })));
+    }
+    for (const kind of [{}, [], null, HALF]) await land(`?code=${secret}`, kind, 'ignored');
+  });
   await promise(
     'answers the browser with a page that keeps nothing: no code, no store, no referrer',
     async () => {
@@ -438,6 +475,39 @@ section('browser', 'browser', async () => {
     await ask('hello', { protocol: 1 });
     const told = said.slice(from).find(isRedirectOf(visit));
     must(!told, `it told ${told?.params.url}`);
+  });
+  await promise('hears a redirect while others connect and say nothing, or no HTTP', async () => {
+    const other = await open();
+    const { host, port, pathname } = new URL(other.redirectUri);
+    const sockets = [];
+    const connect = async (bytes = '') => {
+      const socket = net.connect({ port, host: '127.0.0.1' });
+      sockets.push(socket.on('error', () => {}));
+      await new Promise((done) => socket.on('connect', done).on('close', done));
+      socket.write(Buffer.from(bytes, 'latin1'));
+    };
+    try {
+      const head = ` HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+      for (const line of [
+        `GET ${pathname}?code=${secret}\xff`,
+        `GET ${pathname}?code=${secret}\xc3\x28`,
+        '\x16\x03',
+        '',
+      ])
+        await connect(line + head);
+      for (let i = 0; i < 40; i += 1) await connect(i % 2 ? 'GET /' : '');
+      const url = `${other.redirectUri}?code=after~${secret}`;
+      const page = visitPage(url);
+      page.catch(() => {});
+      const isTold = (each) => isRedirectOf(other.visit)(each) && each.params.url === url;
+      const { params } = await hear('visit.redirect', isTold);
+      const outcome = { visit: other.visit, redirect: params.redirect, kind: 'signedIn' };
+      write(JSON.stringify(message({ method: 'visit.outcome', params: outcome })));
+      await page.catch((error) => must(false, `the browser got no answer: ${error.message}`));
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+    await ask('visit.close', { visit: other.visit });
   });
   await promise('shows nothing but https, or http on loopback', async () => {
     const from = said.length;
@@ -527,6 +597,7 @@ section('browser', 'browser', async () => {
       { ...LOOPBACK, ports: [] },
       { ...LOOPBACK, ports: ['1;x'] },
       [],
+      ['http://127.0.0.1:99999/callback'],
       'http://127.0.0.1/',
       null,
     ]) {
@@ -576,6 +647,17 @@ section('view', 'view', async () => {
   });
   if (!opened) return;
   const { visit } = opened;
+  await promise(
+    'goes on in the same view, or refuses, when it is to show another page',
+    async () => {
+      const from = said.length;
+      const url = `${AUTHORIZATION_URL}&prompt=login`;
+      const { error } = await call('visit.navigate', { visit, url });
+      if (error) return must(error.code === -32602, `it said ${show(error)}`);
+      const shown = await hear('the view', (each) => each.control === 'view', from);
+      must(shown.url === url && shown.visit === visit, `it shows ${show(shown)}`);
+    },
+  );
   await promise(
     'captures the redirect exactly as it came, every time, before it connects',
     async () => {
@@ -670,7 +752,11 @@ section('http', 'http', async () => {
       else if (pathname === '/cookie') response.writeHead(200, { 'set-cookie': 'a=1' }).end();
       else if (pathname === '/gzip')
         response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('zipped'));
-      else if (pathname === '/long') response.end(Buffer.alloc(3_000_000, 'long '));
+      else if (pathname === '/short') {
+        // Breaks off: short of the length it gave, or without its last chunk.
+        const headers = request.url.endsWith('?chunked') ? {} : { 'content-length': 100 };
+        response.writeHead(200, headers).write('0123456789', () => response.socket.end());
+      } else if (pathname === '/long') response.end(Buffer.alloc(3_000_000, 'long '));
       else if (pathname === '/empty') response.writeHead(204).end();
       else if (pathname === '/medium') response.end(Buffer.alloc(100_000, 'medium '));
       else if (pathname === '/hang') response.writeHead(200).write('some');
@@ -702,6 +788,14 @@ section('http', 'http', async () => {
     }
     return Buffer.concat(pieces);
   };
+  const breaksOff = async (path, { more }) => {
+    for (let piece = { more }; ;) {
+      must(typeof piece.more === 'string', `it took the beginning of ${path} for the whole`);
+      const { result, error } = await call('body.read', { body: piece.more });
+      if (error) return must(error.data?.code === 'network_error', `it said ${show(error)}`);
+      piece = result;
+    }
+  };
   await promise('sends a request, and gives status, headers and body', async () => {
     const answer = await get('/pot?a=1%20', {
       method: 'PATCH',
@@ -732,6 +826,17 @@ section('http', 'http', async () => {
   await promise('decodes gzip', async () => {
     must((await readAll(await get('/gzip'))).toString() === 'zipped', 'it is another body');
   });
+  await promise(
+    'says network_error when a body breaks off, and never that this is all',
+    async () => {
+      for (const path of ['/short', '/short?chunked']) {
+        const params = { method: 'GET', url: origin + path, headers: {} };
+        const { result, error } = await call('http.request', params);
+        if (error) must(error.data?.code === 'network_error', `it said ${show(error)}`);
+        else await breaksOff(path, result);
+      }
+    },
+  );
   await promise('opens no body for an answer that has none, nor for a short one', async () => {
     // On a busy machine the end may come too late, though not every time.
     const isWhole = async (path) => (await get(path)).more === null;

@@ -4,6 +4,7 @@ import type { AccessTokenOptions } from '../../src/session/access-token.js';
 import type { StateChange } from '../../src/session/machine.js';
 import type { SignInOptions } from '../../src/session/sign-in.js';
 import type { SessionState } from '../../src/session/state.js';
+import { systemClock } from '../web/system-clock.js';
 import { requestApi } from './api-request.js';
 import { toBridge, untilAborted, type Bridge, type BridgeOptions } from './bridge.js';
 import type { Channel } from './channel.js';
@@ -134,7 +135,7 @@ export function connectSession(
   // Who needs it hears of the failure by asking.
   restore().catch(() => {});
 
-  const requestOfApi = requestApi(bridge);
+  const requestOfApi = requestApi(bridge, closing.signal);
 
   return {
     get state() {
@@ -193,7 +194,8 @@ export function connectSession(
       stopMissing();
       listeners.clear();
       closing.abort();
-      if (isOwnBridge) bridge.close();
+      // After what frees bodies at the host has gone out.
+      if (isOwnBridge) systemClock.after(0, () => bridge.close());
     },
   };
 }

@@ -2,6 +2,17 @@ import { textOf, type Fields } from './fields.js';
 
 const MAX_REMEMBERED = 256;
 
+export type Release = (method: 'visit.close' | 'body.close', params: Fields) => void;
+
+/** Frees what an answer that nobody hears has opened. */
+export function releaseOpened(method: string, result: Fields, release: Release): void {
+  const visit = textOf(result, 'visit', 200);
+  if (visit !== undefined) release('visit.close', { visit });
+  // In other answers `body` holds bytes, and `more` is the name.
+  const body = textOf(result, method === 'body.write' ? 'body' : 'more', 200);
+  if (body !== undefined) release('body.close', { body });
+}
+
 /** Answers to requests that were withdrawn. */
 export interface LateAnswers {
   /** `method` was withdrawn under this id. */
@@ -11,9 +22,7 @@ export interface LateAnswers {
 }
 
 /** `cancel` may cross an answer on its way, and nobody else would ever close what that has opened. */
-export function createLateAnswers(
-  close: (method: 'visit.close' | 'body.close', params: Fields) => void,
-): LateAnswers {
+export function createLateAnswers(release: Release): LateAnswers {
   /** Methods by id, the oldest first. */
   const withdrawn = new Map<string, string>();
   return {
@@ -25,12 +34,7 @@ export function createLateAnswers(
     hear(id, result) {
       const method = withdrawn.get(id);
       withdrawn.delete(id);
-      if (method === undefined) return;
-      const visit = textOf(result, 'visit', 200);
-      if (visit !== undefined) close('visit.close', { visit });
-      // In other answers `body` holds bytes, and `more` is the name.
-      const body = textOf(result, method === 'body.write' ? 'body' : 'more', 200);
-      if (body !== undefined) close('body.close', { body });
+      if (method !== undefined) releaseOpened(method, result, release);
     },
   };
 }

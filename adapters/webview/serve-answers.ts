@@ -5,7 +5,7 @@ import { textOf, type Fields } from './fields.js';
 import { joinBytes } from './join-bytes.js';
 import { roomBeside } from './message-limit.js';
 import { randomName } from './nonce.js';
-import { invalidParams } from './serve-panel.js';
+import { invalidParams } from './serve-requests.js';
 import { untilAborted } from './until-aborted.js';
 
 /** How long an answer waits for its body: a short one then needs no second message, a slow one is not held up. */
@@ -76,17 +76,22 @@ export function createAnswers(limit: () => number, clock: Clock): Answers {
       const iterator = body[Symbol.asyncIterator]();
       const left = new Uint8Array(0);
       const held: Held = { ...source, iterator, left, coming: null, isBusy: false };
-      const room = roomBeside(head, limit());
+      // The limit may be lowered while this waits.
+      const room = () => {
+        const left = roomBeside(head, limit());
+        if (left >= 0) return left;
+        throw misconfigured('the headers of an answer do not pass the bridge');
+      };
       const waiting = new AbortController();
       const leave = () => waiting.abort();
       const stopTimer = clock.after(GATHER_MS, leave);
       signal.addEventListener('abort', leave);
       if (signal.aborted) leave();
       try {
-        if (room < 0) throw misconfigured('the headers of an answer do not pass the bridge');
         // A byte more than fits shows that this is not all.
-        while (held.left.length <= room) {
+        while (held.left.length <= room()) {
           if (await pull(held, waiting.signal)) continue;
+          if (held.left.length > room()) break;
           stop();
           return { ...head, body: toBase64(held.left), more: null };
         }
@@ -106,10 +111,16 @@ export function createAnswers(limit: () => number, clock: Clock): Answers {
         release(held);
         throw new MortiseError('aborted', {});
       }
-      makeRoom();
-      const name = randomName();
-      open.set(name, held);
-      return { ...head, body: cut(held, room), more: name };
+      try {
+        const first = cut(held, room());
+        makeRoom();
+        const name = randomName();
+        open.set(name, held);
+        return { ...head, body: first, more: name };
+      } catch (error) {
+        release(held);
+        throw error;
+      }
     },
     async read(params, signal) {
       const name = textOf(params, 'body', 200) ?? '';
@@ -149,8 +160,9 @@ async function pull(held: Held, signal: AbortSignal): Promise<boolean> {
     held.coming.catch(() => {});
   }
   const { done, value } = await untilAborted(held.coming, signal);
-  held.coming = null;
+  // The end stays the end.
   if (done) return false;
+  held.coming = null;
   held.left = held.left.length === 0 ? value : joinBytes([held.left, value]);
   return true;
 }

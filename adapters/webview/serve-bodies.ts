@@ -1,11 +1,11 @@
 import type { Clock } from '../../src/ports/index.js';
 import { textOf } from './fields.js';
 import { createAnswers, type Answers } from './serve-answers.js';
-import type { Method } from './serve-panel.js';
+import type { Method } from './serve-requests.js';
 import { createUploads, type Uploads } from './serve-uploads.js';
 
 /** Bodies under way, both ways, of one page. */
-export interface ServedBodies extends Pick<Uploads, 'take'>, Pick<Answers, 'give'> {
+export interface ServedBodies extends Pick<Uploads, 'lend'>, Pick<Answers, 'give'> {
   readonly methods: Readonly<Record<string, Method>>;
   close(): void;
 }
@@ -25,7 +25,7 @@ export function createServedBodies(limit: () => number, clock: Clock): ServedBod
         return {};
       },
     },
-    take: uploads.take,
+    lend: uploads.lend,
     give: answers.give,
     close() {
       answers.close();

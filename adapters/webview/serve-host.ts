@@ -7,7 +7,6 @@ import { headersOf } from './headers.js';
 import { isPresentable } from './redirect.js';
 import { createServedBodies } from './serve-bodies.js';
 import {
-  invalidParams,
   servePanel,
   type Notify,
   type Page,
@@ -15,6 +14,7 @@ import {
   type ServeOptions,
   type Service,
 } from './serve-panel.js';
+import { invalidParams, type Call } from './serve-requests.js';
 import { visitService } from './serve-visits.js';
 
 export interface ServeHostOptions extends ServeOptions {
@@ -39,45 +39,45 @@ const METHOD = /^[A-Z]{3,20}$/;
 
 function httpService({ http, clock }: Pick<Host, 'http' | 'clock'>, limit: () => number): Service {
   const bodies = createServedBodies(limit, clock);
+  const request = async (params: Fields, body: Uint8Array | undefined, { signal }: Call) => {
+    const method = textOf(params, 'method') ?? '';
+    const url = textOf(params, 'url', 16_384) ?? '';
+    const headers = textMapOf(params, 'headers');
+    if (!METHOD.test(method)) throw invalidParams('method');
+    if (!isPresentable(url)) throw invalidParams('url');
+    if (!headers || [...headers].some(([name, value]) => /[\r\n\0]/.test(name + value))) {
+      throw invalidParams('headers');
+    }
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    // What went wrong in words may quote what was sent.
+    const failure = (error: unknown) =>
+      isMortiseError(error)
+        ? error
+        : new MortiseError('network_error', { host: new URL(url).host });
+    signal.addEventListener('abort', abort);
+    try {
+      const answer = await http({
+        method,
+        url,
+        headers: Object.fromEntries(headers),
+        ...(body && { body }),
+        signal: controller.signal,
+      });
+      const head = { status: answer.status, headers: headersOf(answer.headers) };
+      return await bodies.give(head, { body: answer.body, stop: abort, failure, signal });
+    } catch (error) {
+      throw failure(error);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  };
   return {
     offer: 'http',
     close: bodies.close,
     methods: {
       ...bodies.methods,
-      'http.request': async (params, { signal }) => {
-        const body = bodies.take(params);
-        const method = textOf(params, 'method') ?? '';
-        const url = textOf(params, 'url', 16_384) ?? '';
-        const headers = textMapOf(params, 'headers');
-        if (!METHOD.test(method)) throw invalidParams('method');
-        if (!isPresentable(url)) throw invalidParams('url');
-        if (!headers || [...headers].some(([name, value]) => /[\r\n\0]/.test(name + value))) {
-          throw invalidParams('headers');
-        }
-        const controller = new AbortController();
-        const abort = () => controller.abort();
-        // What went wrong in words may quote what was sent.
-        const failure = (error: unknown) =>
-          isMortiseError(error)
-            ? error
-            : new MortiseError('network_error', { host: new URL(url).host });
-        signal.addEventListener('abort', abort);
-        try {
-          const answer = await http({
-            method,
-            url,
-            headers: Object.fromEntries(headers),
-            ...(body && { body }),
-            signal: controller.signal,
-          });
-          const head = { status: answer.status, headers: headersOf(answer.headers) };
-          return await bodies.give(head, { body: answer.body, stop: abort, failure, signal });
-        } catch (error) {
-          throw failure(error);
-        } finally {
-          signal.removeEventListener('abort', abort);
-        }
-      },
+      'http.request': (params, call) => bodies.lend(params, (body) => request(params, body, call)),
     },
   };
 }

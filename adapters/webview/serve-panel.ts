@@ -1,10 +1,10 @@
 import { MortiseError, misconfigured } from '../../src/errors.js';
 import type { Channel } from './channel.js';
-import { isFields, own, textOf, type Fields } from './fields.js';
-import { RPC, readMessage, writeMessage } from './message.js';
+import { textOf, type Fields } from './fields.js';
+import { readMessage, writeMessage } from './message.js';
 import { agreedLimit, checkedLimit, saidLimit } from './message-limit.js';
 import { createNonce, isNonce } from './nonce.js';
-import { writeError } from './wire-error.js';
+import { createRepetitions, createRequests, invalidParams, type Method } from './serve-requests.js';
 
 export interface ServeOptions {
   /** The secret of this load of the panel's page. Default: a new one, to be handed over (PROTOCOL.md section 2). */
@@ -15,16 +15,6 @@ export interface ServeOptions {
   readonly maxMessageBytes?: number;
 }
 
-/** What one request may do beside answering. */
-export interface Call {
-  /** Aborted when the panel withdraws the request, or is gone. */
-  readonly signal: AbortSignal;
-  /** Aborted only when the panel withdraws it. */
-  readonly withdrawn: AbortSignal;
-}
-
-export type Method = (params: Fields, call: Call) => Promise<Fields>;
-
 /** One part of what a host offers. */
 export interface Service {
   readonly offer: string;
@@ -34,7 +24,8 @@ export interface Service {
   close(): void;
 }
 
-export type Notify = (method: string, params: Fields) => void;
+/** Whether it was sent: one that is too long for a message cannot be. */
+export type Notify = (method: string, params: Fields) => boolean;
 
 /** What services know of the page they serve. */
 export interface Page {
@@ -52,9 +43,6 @@ export interface ServedPanel {
   close(): void;
 }
 
-const MAX_UNDER_WAY = 64;
-const MAX_REMEMBERED = 1_000;
-
 /**
  * The host's end of the protocol, in any JavaScript: Electron, an extension of VS Code, the page that opened a dialog.
  *
@@ -70,24 +58,18 @@ export function servePanel(
   let limit = ownLimit;
   let dropped = 0;
   let isClosed = false;
-  const underWay = new Map<string, { gone: AbortController; withdrawn: AbortController }>();
-  /** The oldest first. */
-  const remembered = new Set<string>();
 
   const post = (message: Fields) => {
-    if (isClosed) return;
-    const text = writeMessage(message, nonce, limit);
-    try {
-      channel.send(text);
-    } catch {
-      // The view is gone; whoever owns it closes this.
-    }
+    if (isClosed) throw new MortiseError('aborted', {});
+    channel.send(writeMessage(message, nonce, limit));
   };
   const notify: Notify = (method, params) => {
     try {
       post({ method, params });
+      return true;
     } catch {
-      // Too long for a message, so nobody can be told.
+      // Too long for a message, or the view is gone; whoever owns it closes this.
+      return false;
     }
   };
 
@@ -110,47 +92,22 @@ export function servePanel(
     return { protocol: 1, name: name.slice(0, 100), offers, ...saidLimit(ownLimit) };
   };
 
-  const isRepeated = (id: string): boolean => {
-    if (remembered.has(id)) return true;
-    remembered.add(id);
-    for (const oldest of remembered) {
-      if (remembered.size <= MAX_REMEMBERED) break;
-      remembered.delete(oldest);
-    }
-    return false;
+  const requests = createRequests(
+    (method) => (method === 'hello' ? hello : find((service) => service.methods, method)),
+    post,
+  );
+  const isRepeated = createRepetitions();
+  const free = () => {
+    requests.close();
+    for (const service of services) service.close();
   };
 
-  const answer = async (id: string, method: string, params: Fields) => {
-    const run = method === 'hello' ? hello : find((service) => service.methods, method);
-    if (!run) {
-      post({ id, error: { code: RPC.unknownMethod, message: 'unknown method' } });
-      return;
-    }
-    const gone = new AbortController();
-    const withdrawn = new AbortController();
-    underWay.set(id, { gone, withdrawn });
-    try {
-      // Who frees something is never turned away.
-      if (underWay.size > MAX_UNDER_WAY && !method.endsWith('.close')) {
-        throw new MortiseError('rate_limited', { status: 0, retryAfterMs: null });
-      }
-      post({ id, result: await run(params, { signal: gone.signal, withdrawn: withdrawn.signal }) });
-    } catch (error) {
-      const isWithdrawn = withdrawn.signal.aborted;
-      post({ id, error: toRpcError(isWithdrawn ? new MortiseError('aborted', {}) : error) });
-    } finally {
-      underWay.delete(id);
-    }
-  };
-
-  const unsubscribe = channel.onMessage((text) => {
+  const receive = (text: string) => {
     const message = isClosed ? null : readMessage(text, nonce, ownLimit);
     if (message?.kind === 'request' && !isRepeated(message.id)) {
-      void answer(message.id, message.method, message.params);
+      void requests.answer(message.id, message.method, message.params);
     } else if (message?.kind === 'notification' && message.method === 'cancel') {
-      const call = underWay.get(textOf(message.params, 'id') ?? '');
-      call?.withdrawn.abort();
-      call?.gone.abort();
+      requests.withdraw(textOf(message.params, 'id') ?? '');
     } else if (message?.kind === 'notification') {
       const hear = find((service) => service.notifications, message.method);
       if (hear) hear(message.params);
@@ -158,7 +115,14 @@ export function servePanel(
     } else {
       dropped += 1;
     }
-  });
+  };
+  let unsubscribe: () => void;
+  try {
+    unsubscribe = channel.onMessage(receive);
+  } catch (error) {
+    free();
+    throw error;
+  }
 
   return {
     nonce,
@@ -170,24 +134,7 @@ export function servePanel(
       notify('bye', {});
       isClosed = true;
       unsubscribe();
-      for (const { gone } of underWay.values()) gone.abort();
-      for (const service of services) service.close();
+      free();
     },
   };
-}
-
-/** Thrown by a method for `params` it cannot read. */
-export const invalidParams = (name: string): { readonly invalidParams: string } => ({
-  invalidParams: name,
-});
-
-export const isInvalidParams = (error: unknown): error is { readonly invalidParams: string } =>
-  isFields(error) && typeof own(error, 'invalidParams') === 'string';
-
-function toRpcError(error: unknown): Fields {
-  if (isInvalidParams(error)) {
-    return { code: RPC.invalidParams, message: `wrong or missing: ${error.invalidParams}` };
-  }
-  const data = writeError(error);
-  return { code: RPC.failed, message: String(data['code']).split('_').join(' '), data };
 }

@@ -7,13 +7,13 @@ import { fieldsOf, numberOf, oneOf, own, textMapOf, textOf, type Fields } from '
 import { headersOf } from './headers.js';
 import { createServedBodies } from './serve-bodies.js';
 import {
-  invalidParams,
   servePanel,
   type Page,
   type ServedPanel,
   type ServeOptions,
   type Service,
 } from './serve-panel.js';
+import { invalidParams, type Call } from './serve-requests.js';
 import { writeState } from './session-state.js';
 import { writeError } from './wire-error.js';
 
@@ -52,9 +52,15 @@ export function serveSession(
   const over = new AbortController();
   const { scopes, accessTokens = 'lent' } = options;
   const lent = session.share({ signal: over.signal, ...(scopes && { scopes }) });
-  return servePanel(channel, options, (page) => [
-    sessionService(session, lent, { ...page, accessTokens, end: () => over.abort() }),
-  ]);
+  const end = () => over.abort();
+  try {
+    return servePanel(channel, options, (page) => [
+      sessionService(session, lent, { ...page, accessTokens, end }),
+    ]);
+  } catch (error) {
+    end();
+    throw error;
+  }
 }
 
 interface Terms extends Page {
@@ -81,10 +87,24 @@ function sessionService(
       ...failure,
     });
   });
-  const getAccessToken = async (params: Fields, { signal }: { signal: AbortSignal }) => {
+  const getAccessToken = async (params: Fields, { signal }: Call) => {
     const minValidityMs = numberOf(params, 'minValidityMs');
     const options = { signal, ...(minValidityMs !== undefined && { minValidityMs }) };
     return { accessToken: await lent.getAccessToken(options) };
+  };
+  const request = async (params: Fields, body: Uint8Array | undefined, { signal }: Call) => {
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    signal.addEventListener('abort', abort);
+    try {
+      const asked = { ...requestOf(params), signal: controller.signal };
+      const response = await lent.api.request({ ...asked, ...(body && { body }) });
+      const head = { status: response.status, headers: headersOf(response.headers) };
+      const failure = (error: unknown) => error;
+      return await bodies.give(head, { body: response.stream(), stop: abort, failure, signal });
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
   };
   return {
     offer: 'session',
@@ -119,21 +139,8 @@ function sessionService(
       },
       'session.signOut': async () => (await session.signOut(), {}),
       ...(accessTokens === 'lent' && { 'session.getAccessToken': getAccessToken }),
-      'session.request': async (params, { signal }) => {
-        const controller = new AbortController();
-        const abort = () => controller.abort();
-        signal.addEventListener('abort', abort);
-        try {
-          const body = bodies.take(params);
-          const request = { ...requestOf(params), signal: controller.signal };
-          const response = await lent.api.request({ ...request, ...(body && { body }) });
-          const head = { status: response.status, headers: headersOf(response.headers) };
-          const failure = (error: unknown) => error;
-          return await bodies.give(head, { body: response.stream(), stop: abort, failure, signal });
-        } finally {
-          signal.removeEventListener('abort', abort);
-        }
-      },
+      'session.request': (params, call) =>
+        bodies.lend(params, (body) => request(params, body, call)),
     },
   };
 }

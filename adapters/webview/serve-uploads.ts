@@ -1,12 +1,12 @@
 import { fromBase64 } from './base64.js';
+import { createByteList, type ByteList } from './byte-list.js';
 import { own, textOf, type Fields } from './fields.js';
-import { joinBytes } from './join-bytes.js';
 import { MAX_MESSAGE_BYTES } from './message-limit.js';
 import { randomName } from './nonce.js';
-import { invalidParams } from './serve-panel.js';
+import { invalidParams } from './serve-requests.js';
 
-/** The longest upload that is put together, in bytes. */
-const MAX_UPLOAD_BYTES = 64 << 20;
+/** What the uploads of one page hold in memory, in bytes: what is put together, and what a request is being made of. */
+const MAX_HELD_BYTES = 64 << 20;
 /** What one page may leave here at once. */
 const MAX_UPLOADS = 64;
 
@@ -15,49 +15,60 @@ export interface Uploads {
   /** `body.write`. @throws What `invalidParams` makes. */
   write(params: Fields): { readonly body: string };
   /**
-   * The body of a request: in the message, put together from pieces, or none. The upload it names is used up,
+   * Makes a request with its body: in the message, put together from pieces, or none. The upload it names is used up,
    * whatever becomes of the request.
    *
-   * @throws What `invalidParams` makes.
+   * @throws What `invalidParams` makes, and what `use` does.
    */
-  take(params: Fields): Uint8Array | undefined;
+  lend<T>(params: Fields, use: (body: Uint8Array | undefined) => Promise<T>): Promise<T>;
   free(name: string): void;
   close(): void;
 }
 
 export function createUploads(): Uploads {
-  const uploads = new Map<string, { readonly pieces: Uint8Array[]; length: number }>();
+  const uploads = new Map<string, ByteList>();
+  let held = 0;
+  const free = (name: string) => {
+    held -= uploads.get(name)?.length ?? 0;
+    uploads.delete(name);
+  };
   return {
     write(params) {
       const bytes = fromBase64(textOf(params, 'data', MAX_MESSAGE_BYTES) ?? '?');
       const isNew = own(params, 'body') === null;
       const name = isNew ? randomName() : (textOf(params, 'body', 200) ?? '');
-      const upload = isNew ? { pieces: [], length: 0 } : uploads.get(name);
+      const upload = isNew ? createByteList() : uploads.get(name);
       if (!bytes) throw invalidParams('data');
       if (!upload || (isNew && uploads.size >= MAX_UPLOADS)) throw invalidParams('body');
-      upload.length += bytes.length;
-      if (upload.length > MAX_UPLOAD_BYTES) {
-        uploads.delete(name);
-        throw invalidParams('data: the upload is too long');
+      if (held + bytes.length > MAX_HELD_BYTES) {
+        free(name);
+        throw invalidParams('data: the uploads of this page are too long');
       }
-      upload.pieces.push(bytes);
+      held += bytes.length;
+      upload.add(bytes);
       uploads.set(name, upload);
       return { body: name };
     },
-    take(params) {
+    async lend(params, use) {
       const name = textOf(params, 'upload', 200) ?? '';
       const upload = uploads.get(name);
       uploads.delete(name);
-      if (own(params, 'body') !== undefined) {
-        const bytes = fromBase64(textOf(params, 'body', MAX_MESSAGE_BYTES) ?? '?');
-        if (!bytes) throw invalidParams('body');
-        return bytes;
+      try {
+        if (own(params, 'body') !== undefined) {
+          const bytes = fromBase64(textOf(params, 'body', MAX_MESSAGE_BYTES) ?? '?');
+          if (!bytes) throw invalidParams('body');
+          return await use(bytes);
+        }
+        if (own(params, 'upload') === undefined) return await use(undefined);
+        if (!upload) throw invalidParams('upload');
+        return await use(upload.whole());
+      } finally {
+        held -= upload?.length ?? 0;
       }
-      if (own(params, 'upload') === undefined) return undefined;
-      if (!upload) throw invalidParams('upload');
-      return joinBytes(upload.pieces);
     },
-    free: (name) => void uploads.delete(name),
-    close: () => uploads.clear(),
+    free,
+    close() {
+      for (const name of [...uploads.keys()]) free(name);
+    },
   };
 }

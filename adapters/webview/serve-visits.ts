@@ -9,13 +9,18 @@ import type {
 import { fieldsOf, numberOf, oneOf, own, textOf, textsOf, type Fields } from './fields.js';
 import { randomName } from './nonce.js';
 import { isPresentable } from './redirect.js';
-import { invalidParams, type Notify, type Service } from './serve-panel.js';
+import type { Notify, Service } from './serve-panel.js';
+import { invalidParams } from './serve-requests.js';
 
 const MAX_VISITS = 8;
 /** How long the browser is kept waiting for what became of a redirect. */
 const OUTCOME_TIMEOUT_MS = 30_000;
+/** In characters. A panel drops what is longer. */
+const LONGEST_REDIRECT = 16_384;
 
-interface Visit extends UserAgentVisit {
+interface Visit {
+  /** The user agent's own, which may be of a class. */
+  readonly place: UserAgentVisit;
   /** By the number of the redirect. */
   readonly outcomes: Map<number, (outcome: RedirectOutcome) => void>;
 }
@@ -37,7 +42,7 @@ export function visitService(
     visits.delete(name);
     // The browser that waits is told, and no timer keeps the program.
     for (const settle of [...(visit?.outcomes.values() ?? [])]) settle({ kind: 'ignored' });
-    await visit?.close();
+    if (visit) await closePlace(visit.place);
   };
   return {
     offer: 'browser',
@@ -63,19 +68,23 @@ export function visitService(
             };
             const stop = clock.after(OUTCOME_TIMEOUT_MS, () => settle({ kind: 'ignored' }));
             outcomes.set(redirectNumber, settle);
-            notify('visit.redirect', { visit: name, redirect: redirectNumber, url });
+            const redirect = { visit: name, redirect: redirectNumber, url };
+            if (url.length <= LONGEST_REDIRECT && notify('visit.redirect', redirect)) return;
+            // The panel will never hear of it, so nobody waits; that nothing may come back it can be told.
+            settle({ kind: 'ignored' });
+            onWindow('lost');
           });
-        const onWindow = (fate: string) => notify('visit.window', { visit: name, fate });
+        const onWindow = (fate: string) => void notify('visit.window', { visit: name, fate });
         opening += 1;
         try {
-          const visit = await openFirst(userAgents, { redirect, signal, onRedirect, onWindow });
+          const place = await openFirst(userAgents, { redirect, signal, onRedirect, onWindow });
           // The page may have gone since, and then nobody would ever close this.
           if (signal.aborted) {
-            await visit.close();
+            await closePlace(place);
             throw new MortiseError('aborted', {});
           }
-          visits.set(name, { ...visit, outcomes });
-          const { redirectUri, answerBy } = visit;
+          visits.set(name, { place, outcomes });
+          const { redirectUri, answerBy } = place;
           return { visit: name, redirectUri, ...(answerBy && { answerBy }) };
         } finally {
           opening -= 1;
@@ -83,9 +92,9 @@ export function visitService(
       },
       'visit.navigate': async (params) => {
         const url = textOf(params, 'url', 16_384) ?? '';
-        const visit = named(params);
+        const { place } = named(params);
         if (!isPresentable(url)) throw invalidParams('url');
-        await visit.navigate(url);
+        await place.navigate(url);
         return {};
       },
       'visit.close': async (params) => {
@@ -105,6 +114,15 @@ export function visitService(
       },
     },
   };
+}
+
+/** It never rejects where it is made by the rules; where not, nobody could do anything about it. */
+async function closePlace(place: UserAgentVisit): Promise<void> {
+  try {
+    await place.close();
+  } catch {
+    // Closed as far as it goes.
+  }
 }
 
 /**

@@ -233,7 +233,7 @@ class HttpService:
 
 
 # What reading can fail with; the last when the connection is closed meanwhile.
-_FAILURES = (OSError, http.client.HTTPException, ValueError, zlib.error, AttributeError)
+_FAILURES = (OSError, EOFError, http.client.HTTPException, ValueError, zlib.error, AttributeError)
 
 
 class _Body:
@@ -246,6 +246,7 @@ class _Body:
         self._cut = cut
         encoding = (response.headers.get("content-encoding") or "").lower()
         self._inflate = zlib.decompressobj(47) if encoding in ("gzip", "deflate") else None
+        self._is_packed = False
         self._raw = b""
         self._has_ended = response.isclosed() or response.length == 0
         self._left = b""
@@ -298,11 +299,19 @@ class _Body:
         if not self._raw:
             self._raw = self._response.read1(65_536)
             self._has_ended = not self._raw or self._response.isclosed() or self._response.length == 0
-        piece, self._raw = self._raw, b""
-        if self._inflate:
-            # What is small when packed may be huge.
-            piece = self._inflate.decompress(piece, _MAX_PIECE)
-            self._raw = self._inflate.unconsumed_tail
+            # The rest of the announced length will not come: `read1` does not say so.
+            if not self._raw and self._response.length:
+                raise http.client.IncompleteRead(b"", self._response.length)
+        if not self._inflate:
+            piece, self._raw = self._raw, b""
+            return piece
+        self._is_packed = self._is_packed or bool(self._raw)
+        # What is small when packed may be huge.
+        piece = self._inflate.decompress(self._raw, _MAX_PIECE)
+        self._raw = self._inflate.unconsumed_tail
+        # Its end is marked. An answer without a body has none, whatever its headers say.
+        if self._has_ended and not self._raw and self._is_packed and not self._inflate.eof:
+            raise EOFError()
         return piece
 
     def close(self):

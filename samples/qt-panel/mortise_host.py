@@ -140,7 +140,7 @@ class Host:
         self.leave()
 
     def receive(self, text):
-        """Takes what came over the bridge, from whomever."""
+        """Takes what came over the bridge, from whomever. Never raises: PyQt ends the program for what a slot raises."""
         message = self._read(text)
         if message is None:
             self.dropped += 1
@@ -163,6 +163,8 @@ class Host:
             self.post({"id": id, "error": {"code": _UNKNOWN_METHOD, "message": "unknown method"}})
             return
         try:
+            if not _is_unicode(params):
+                raise InvalidParams("params")
             # Who frees something is never turned away.
             if is_crowded and not method.endswith(".close"):
                 raise Failure("rate_limited", status=0, retryAfterMs=None)
@@ -182,11 +184,11 @@ class Host:
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             return None
         nonce, id, method = message.get("nonce"), message.get("id"), message.get("method")
-        if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), self.nonce.encode()):
+        if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(errors="replace"), self.nonce.encode()):
             return None
         if not isinstance(method, str) or not isinstance(message.get("params", {}), dict):
             return None
-        if "id" in message and not (isinstance(id, str) and len(id) <= 200):
+        if "id" in message and not (isinstance(id, str) and len(id) <= 200 and _is_unicode(id)):
             return None
         return message
 
@@ -197,9 +199,10 @@ class Host:
                 call.cancel()
         elif method == "visit.outcome":
             visit = self._visits.get(params.get("visit")) if isinstance(params.get("visit"), str) else None
-            tell = visit and visit.waiting.pop(params.get("redirect"), None)
+            number, kind = params.get("redirect"), params.get("kind")
+            tell = visit.waiting.pop(number, None) if visit and isinstance(number, int) else None
             if tell:
-                tell(params.get("kind"))
+                tell(kind if isinstance(kind, str) else "ignored")
         else:
             self.dropped += 1
 
@@ -220,7 +223,7 @@ class Host:
         said = params.get("maxMessageBytes", self._limit)
         if not isinstance(said, (int, float)) or not said >= _MIN_MESSAGE_BYTES:
             raise InvalidParams("maxMessageBytes")
-        self._limit = min(self._limit, int(said))
+        self._limit = int(min(self._limit, said))
         call.done(self._hello)
 
     # Section 4: the sign-in page.
@@ -369,6 +372,15 @@ class Visit:
         self.count = 0
         # By the number of the redirect: what answers the browser that waits.
         self.waiting = {}
+
+
+def _is_unicode(value):
+    """JSON may escape half of a surrogate pair, which no message in UTF-8 could carry back."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _key(params):

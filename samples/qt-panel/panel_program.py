@@ -68,7 +68,11 @@ class PanelProgram:
             self.host.view_closed(visit)
             self.close_view(visit)
 
-        self._open(visit, SignInNavigation(redirect_uri), None, url, closed)
+        # One window a sign-in, however often the panel asks.
+        if visit in self.views:
+            self.views[visit].load(url)
+        else:
+            self._open(visit, SignInNavigation(redirect_uri), None, url, closed)
         self._told({"event": "view", "view": visit, "url": url})
 
     def close_view(self, visit):

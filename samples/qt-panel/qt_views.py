@@ -67,6 +67,7 @@ class _Page(QWebEnginePage):
                 origin, feature, QWebEnginePage.PermissionPolicy.PermissionDeniedByUser
             )
         )
+        self.newWindowRequested.connect(self._refuse_window)
         self.fullScreenRequested.connect(lambda request: request.reject())
         self.registerProtocolHandlerRequested.connect(lambda request: request.reject())
 
@@ -83,9 +84,10 @@ class _Page(QWebEnginePage):
         self._view.events.navigating(address, is_main_frame, verdict)
         return verdict == ALLOW
 
-    # window.open, target=_blank: no second window in here. Where it wants to go only a page is told.
-    def createWindow(self, kind):
-        return _Elsewhere(self.profile(), self, self._view)
+    # window.open, target=_blank: nothing opens in here, and whatever a page asks for, nothing is made for it.
+    def _refuse_window(self, request):
+        address = request.requestedUrl().toString(FULL)
+        self._view.events.navigating(address, True, self._view.navigation.decide_window(address))
 
     # A dialog of the page's own would stop the program around it.
     def javaScriptAlert(self, origin, message):
@@ -99,21 +101,6 @@ class _Page(QWebEnginePage):
 
     def chooseFiles(self, mode, old, types):
         return []
-
-
-class _Elsewhere(QWebEnginePage):
-    """Stands in for a new window until it learns the address, and loads nothing."""
-
-    def __init__(self, profile, parent, view):
-        super().__init__(profile, parent)
-        self._view = view
-
-    def acceptNavigationRequest(self, url, kind, is_main_frame):
-        address = url.toString(FULL)
-        if address != "about:blank":
-            self._view.events.navigating(address, is_main_frame, self._view.navigation.decide_window(address))
-            self.deleteLater()
-        return False
 
 
 class _Window(QWebEngineView):

@@ -59,7 +59,7 @@ def main():
     def take(text):
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             line = None
         if isinstance(line, dict) and "control" in line:
             control(line)

@@ -85,8 +85,8 @@ module Acme
       @remembered.shift if @remembered.size > MAX_REMEMBERED
       params = message['params'].is_a?(Hash) ? message['params'] : {}
       post(**{ id: id }.merge(answer(message['method'], params)))
-    rescue JSON::ParserError
-      nil
+    rescue JSON::JSONError, EncodingError
+      nil # No JSON, or no text that could be sent back.
     end
 
     def answer(method, params)
@@ -108,7 +108,7 @@ module Acme
       said = params.fetch('maxMessageBytes', @limit)
       raise Refusal.invalid('maxMessageBytes') unless said.is_a?(Numeric) && said >= MIN_MESSAGE_BYTES
 
-      @limit = [@limit, said.to_i].min
+      @limit = [@limit, said].min.to_i
       { protocol: 1, name: @name, offers: ['browser'] }
     end
 
@@ -174,6 +174,9 @@ module Acme
   class LoopbackVisit
     POLL_S = 0.1
     LONGEST_HEAD = 32_768
+    LONGEST_HEAD_S = 5
+    MAX_CLIENTS = 16
+    Client = Struct.new(:socket, :head, :ends_at)
     PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Done</title><h1>Done</h1><p>Go back to SketchUp.'
     HEADERS = "content-type: text/html; charset=utf-8\r\ncache-control: no-store\r\nreferrer-policy: no-referrer\r\n" \
               "x-content-type-options: nosniff\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n" \
@@ -194,10 +197,12 @@ module Acme
 
     def self.places_of(rule)
       if rule.is_a?(Array)
-        uris = rule.select { |text| text.is_a?(String) && text.match?(%r{\Ahttp://(127\.0\.0\.1|localhost)(:\d+)?(/[^#]*)?\z}) }
-        raise MortisePanel::Refusal.of('configuration_error', problem: 'no redirect URI is on loopback') if uris.empty?
+        texts = rule.select { |text| text.is_a?(String) && text.match?(%r{\Ahttp://(127\.0\.0\.1|localhost)(:\d{1,5})?(/[!-"$-~]*)?\z}) }
+        places = texts.map { |text| [URI.parse(text).host, URI.parse(text).port, ->(_bound) { text }] }
+        places.select! { |_, port, _| port.between?(1, 65_535) }
+        raise MortisePanel::Refusal.of('configuration_error', problem: 'no redirect URI is on loopback') if places.empty?
 
-        return uris.map { |text| [URI.parse(text).host, URI.parse(text).port, ->(_bound) { text }] }
+        return places
       end
       host = rule.is_a?(Hash) && rule['loopback']
       path = rule.is_a?(Hash) && rule['path']
@@ -214,7 +219,8 @@ module Acme
     def initialize(host, port, spell, redirected)
       @redirected = redirected
       @count = 0
-      @clients = {}
+      # The oldest first.
+      @clients = []
       @servers = [TCPServer.new('127.0.0.1', port)]
       bound = @servers.first.addr[1]
       listen_on_ipv6(bound) if host == 'localhost'
@@ -227,9 +233,9 @@ module Acme
 
     def close
       UI.stop_timer(@timer)
-      (@servers + @clients.keys).each(&:close)
+      (@servers + @clients.map(&:socket)).each(&:close)
       @servers = []
-      @clients = {}
+      @clients = []
     end
 
     private
@@ -245,27 +251,44 @@ module Acme
     end
 
     def poll
-      @servers.each do |server|
-        client = server.accept_nonblock(exception: false)
-        @clients[client] = +'' unless client == :wait_readable || @clients.size >= 16
-      end
-      @clients.each_key.to_a.each { |client| read(client) }
+      @servers.each { |server| accept(server) }
+      @clients = @clients.reject { |client| over?(client) }
+      # A browser says at once what it wants, so it is never kept waiting by those who say nothing.
+      @clients.shift(@clients.size - MAX_CLIENTS).each { |client| client.socket.close } if @clients.size > MAX_CLIENTS
     end
 
-    def read(client)
-      piece = client.read_nonblock(4096, exception: false)
-      return if piece == :wait_readable
+    def accept(server)
+      MAX_CLIENTS.times do
+        socket = server.accept_nonblock(exception: false)
+        break if socket == :wait_readable
 
-      head = @clients[client] << piece.to_s
-      return if piece && !head.include?("\r\n\r\n") && head.bytesize < LONGEST_HEAD
+        @clients << Client.new(socket, +'', now + LONGEST_HEAD_S)
+      end
+    rescue SystemCallError
+      nil # It has left already.
+    end
 
-      @clients.delete(client)
-      answer(client, head)
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
+    def over?(client)
+      piece = client.socket.read_nonblock(LONGEST_HEAD, exception: false)
+      client.head << piece if piece.is_a?(String)
+      if client.head.include?("\r\n\r\n") then answer(client.socket, client.head)
+      elsif piece.nil? || client.head.bytesize >= LONGEST_HEAD || now > client.ends_at then client.socket.close
+      else return false
+      end
+      true
     rescue SystemCallError, IOError
-      @clients.delete(client)
+      client.socket.close
+      true
     end
 
     def answer(client, head)
+      # Raw bytes are no address, and no JSON could tell of them.
+      return write(client, '400 Bad Request', '') unless head.match?(%r{\A[!-~]+ [!-~]+ HTTP/1\.[01]\r\n})
+
       target = head[%r{\AGET (/[^\s#]{0,16300}) HTTP/1\.[01]\r\n}, 1]
       is_ours = target && head.scan(/^host:[ \t]*(\S*)[ \t]*\r$/i).flatten == [@authority]
       is_redirect = is_ours && target.split('?', 2).first == @path

@@ -34,6 +34,9 @@ namespace Acme.Cad
         private readonly Queue<string> rememberedInOrder = new Queue<string>();
         private string nonce;
         private string nonceScriptId;
+        private int loads;
+        // Where we are about to go ourselves.
+        private Uri loading;
         // What this page takes, once it has said so.
         private int limit = MaxMessageBytes;
 
@@ -61,38 +64,50 @@ namespace Acme.Cad
             core.PermissionRequested += (_, e) => e.State = CoreWebView2PermissionState.Deny;
             // Left alone, a bad certificate is refused with a page that offers to go on. There is to be no such page.
             core.ServerCertificateErrorDetected += (_, e) => e.Action = CoreWebView2ServerCertificateErrorAction.Cancel;
-            await LoadAsync();
+            await LoadAsync(panel);
         }
 
         /// <summary>Section 2: a secret for each load. WebView2 runs such scripts in every frame, so it looks where it is.</summary>
-        public async Task LoadAsync()
+        private async Task LoadAsync(Uri page)
         {
             Leave();
+            var load = loads += 1;
             var core = view.CoreWebView2;
             if (nonceScriptId != null) core.RemoveScriptToExecuteOnDocumentCreated(nonceScriptId);
+            nonceScriptId = null;
             var next = RandomName();
             var origin = JsonSerializer.Serialize(panel.GetLeftPart(UriPartial.Authority));
-            nonceScriptId = await core.AddScriptToExecuteOnDocumentCreatedAsync(
+            var scriptId = await core.AddScriptToExecuteOnDocumentCreatedAsync(
                 $"(() => {{ if (top === self && location.origin === {origin}) globalThis.mortiseNonce = {JsonSerializer.Serialize(next)}; }})();");
+            if (load != loads)
+            {
+                // Another has begun meanwhile.
+                core.RemoveScriptToExecuteOnDocumentCreated(scriptId);
+                return;
+            }
+            nonceScriptId = scriptId;
             nonce = next;
             limit = MaxMessageBytes;
-            core.Navigate(panel.AbsoluteUri);
+            loading = page;
+            core.Navigate(page.AbsoluteUri);
         }
 
         private void KeepToPanel(CoreWebView2NavigationStartingEventArgs e)
         {
-            if (Uri.TryCreate(e.Uri, UriKind.Absolute, out var to) && SameOrigin(to, panel))
+            var isOurs = Uri.TryCreate(e.Uri, UriKind.Absolute, out var to) && SameOrigin(to, panel);
+            var isExpected = isOurs && (e.IsRedirected || to == loading);
+            if (isExpected)
             {
-                // A reload that was not ours gets a secret of its own.
-                if (e.NavigationKind == CoreWebView2NavigationKind.Reload)
-                {
-                    e.Cancel = true;
-                    view.Dispatcher.InvokeAsync(LoadAsync);
-                }
+                loading = null;
                 return;
             }
+            // To another place on the page that is there nothing is loaded.
+            var isReload = e.NavigationKind == CoreWebView2NavigationKind.Reload;
+            if (isOurs && nonce != null && !isReload && to.Fragment != "" && to == view.Source) return;
             e.Cancel = true;
-            if (IsWeb(e.Uri)) OpenBrowser(e.Uri);
+            // Reloads, links to other pages of the panel: whatever loads is loaded here, with a secret of its own.
+            if (isOurs) view.Dispatcher.InvokeAsync(() => LoadAsync(to));
+            else if (IsWeb(e.Uri)) OpenBrowser(e.Uri);
         }
 
         private void Leave()
@@ -114,22 +129,23 @@ namespace Acme.Cad
         {
             // `Source` is the document that posted; frames have an event of their own, to which nobody listens.
             if (nonce == null || !Uri.TryCreate(e.Source, UriKind.Absolute, out var source) || !SameOrigin(source, panel)) return;
-            string text;
-            try { text = e.TryGetWebMessageAsString(); }
-            catch (ArgumentException) { return; }
-            if (Encoding.UTF8.GetByteCount(text) > MaxMessageBytes) return;
-            JsonElement message;
-            try { message = JsonDocument.Parse(text).RootElement; }
-            catch (JsonException) { return; }
-            if (message.ValueKind != JsonValueKind.Object || Text(message, "jsonrpc") != "2.0") return;
-            if (!IsSame(Text(message, "nonce"), nonce)) return;
-            var method = Text(message, "method");
-            if (method == null) return;
-            var args = message.TryGetProperty("params", out var given) && given.ValueKind == JsonValueKind.Object ? given : default;
-            // Of notifications `cancel` comes too late for what is answered at once, and the loopback page tells no outcome.
-            if (!message.TryGetProperty("id", out _)) return;
-            var id = Text(message, "id");
-            if (id == null || id.Length > 200 || !remembered.Add(id)) return;
+            string id, method;
+            JsonElement args;
+            try
+            {
+                var text = e.TryGetWebMessageAsString();
+                if (Encoding.UTF8.GetByteCount(text) > MaxMessageBytes) return;
+                var message = JsonDocument.Parse(text).RootElement;
+                if (message.ValueKind != JsonValueKind.Object || Text(message, "jsonrpc") != "2.0") return;
+                if (!IsSame(Text(message, "nonce"), nonce)) return;
+                method = Text(message, "method");
+                args = message.TryGetProperty("params", out var given) && given.ValueKind == JsonValueKind.Object ? given : default;
+                // Of notifications `cancel` comes too late for what is answered at once, and the loopback page tells no outcome.
+                id = Text(message, "id");
+            }
+            // No text, no JSON, or half of a surrogate pair. What an `async void` throws ends the program.
+            catch (Exception error) when (error is ArgumentException || error is JsonException || error is InvalidOperationException) { return; }
+            if (method == null || id == null || id.Length > 200 || !remembered.Add(id)) return;
             rememberedInOrder.Enqueue(id);
             if (rememberedInOrder.Count > MaxRemembered) remembered.Remove(rememberedInOrder.Dequeue());
             var asked = nonce;
@@ -204,23 +220,35 @@ namespace Acme.Cad
             return new { };
         }
 
-        /// <summary>Another view, with a profile that is gone with it, and without a bridge.</summary>
+        /// <summary>Another view, without a bridge, and with a profile that is deleted after it.</summary>
         private async Task ShowSignInAsync(string id, Visit visit, string url)
         {
+            // One window a sign-in.
+            if (visit.IsShown) throw Refusal.InvalidParams("visit");
+            visit.IsShown = true;
             var folder = Path.Combine(Path.GetTempPath(), "mortise-" + RandomName());
             var environment = await CoreWebView2Environment.CreateAsync(null, folder);
+            // Closed while it was made, here and below.
+            if (visit.IsClosing) throw new Refusal("aborted", new { });
             var options = environment.CreateCoreWebView2ControllerOptions();
             options.IsInPrivateModeEnabled = true;
             var signIn = new WebView2();
             var window = new Window { Title = "Sign in", Width = 480, Height = 680, Content = signIn };
             visit.Window = window;
-            window.Closed += (_, __) =>
+            window.Closed += async (_, __) =>
             {
                 signIn.Dispose();
                 if (visits.ContainsKey(id) && !visit.IsClosing) Notify("visit.window", new { visit = id, fate = "closed" });
+                await DeleteAsync(folder);
             };
             window.Show();
-            await signIn.EnsureCoreWebView2Async(environment, options);
+            try { await signIn.EnsureCoreWebView2Async(environment, options); }
+            catch
+            {
+                visit.Close();
+                throw;
+            }
+            if (visit.IsClosing) throw new Refusal("aborted", new { });
             var core = signIn.CoreWebView2;
             core.Settings.IsWebMessageEnabled = false;
             core.Settings.AreHostObjectsAllowed = false;
@@ -242,6 +270,20 @@ namespace Acme.Cad
             core.PermissionRequested += (_, e) => e.State = CoreWebView2PermissionState.Deny;
             core.ServerCertificateErrorDetected += (_, e) => e.Action = CoreWebView2ServerCertificateErrorAction.Cancel;
             core.Navigate(url);
+        }
+
+        /// <summary>
+        /// The browser process holds its files for a moment after the view. A program that ends within it leaves the folder; in
+        /// private mode no cookie was written there.
+        /// </summary>
+        private static async Task DeleteAsync(string folder)
+        {
+            for (var tries = 0; tries < 20 && Directory.Exists(folder); tries += 1)
+            {
+                await Task.Delay(500);
+                try { Directory.Delete(folder, true); }
+                catch (Exception error) when (error is IOException || error is UnauthorizedAccessException) { } // Still held.
+            }
         }
 
         private void Redirected(string id, string url)
@@ -306,8 +348,14 @@ namespace Acme.Cad
         }
 
         internal static string Text(JsonElement from, string member) =>
-            from.ValueKind == JsonValueKind.Object && from.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String
-                ? value.GetString() : null;
+            from.ValueKind == JsonValueKind.Object && from.TryGetProperty(member, out var value) ? Text(value) : null;
+
+        private static string Text(JsonElement value)
+        {
+            if (value.ValueKind != JsonValueKind.String) return null;
+            try { return value.GetString(); }
+            catch (InvalidOperationException) { return null; } // JSON may escape half of a surrogate pair, which is no text.
+        }
 
         private static string Key(JsonElement args)
         {
@@ -322,8 +370,8 @@ namespace Acme.Cad
         }
 
         internal static string[] Uris(JsonElement rule) =>
-            rule.ValueKind == JsonValueKind.Array && rule.EnumerateArray().All(each => each.ValueKind == JsonValueKind.String)
-                ? rule.EnumerateArray().Select(each => each.GetString()).ToArray() : new string[0];
+            rule.ValueKind == JsonValueKind.Array && rule.EnumerateArray().All(each => Text(each) != null)
+                ? rule.EnumerateArray().Select(each => Text(each)).ToArray() : new string[0];
 
         private static bool SameOrigin(Uri one, Uri other) =>
             Uri.Compare(one, other, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0
@@ -367,6 +415,7 @@ namespace Acme.Cad
             public LoopbackListener Listener;
             public Window Window;
             public int Count;
+            public bool IsShown;
             public bool IsClosing;
 
             public void Close()
@@ -428,19 +477,19 @@ namespace Acme.Cad
         {
             if (rule.ValueKind == JsonValueKind.Array)
             {
-                var uris = MortisePanel.Uris(rule).Select(text => (text, uri: new Uri(text)))
-                    .Where(each => each.uri.Scheme == "http" && (each.uri.Host == "127.0.0.1" || each.uri.Host == "localhost")).ToArray();
+                var uris = MortisePanel.Uris(rule).Select(text => Uri.TryCreate(text, UriKind.Absolute, out var uri) ? uri : null)
+                    .Where(uri => uri != null && uri.Scheme == "http" && (uri.Host == "127.0.0.1" || uri.Host == "localhost")).ToArray();
                 if (uris.Length == 0) throw new Refusal("configuration_error", new { problem = "no redirect URI is on loopback" });
-                return uris.Select(each => (each.uri.Host, each.uri.Port, (Func<int, string>)(_ => each.text)));
+                return uris.Select(uri => (uri.Host, uri.Port, (Func<int, string>)(_ => uri.OriginalString)));
             }
             if (rule.ValueKind != JsonValueKind.Object) throw Refusal.InvalidParams("redirect");
             var host = MortisePanel.Text(rule, "loopback");
             var path = MortisePanel.Text(rule, "path");
             if (path == null || (host != "127.0.0.1" && host != "localhost") || (path != "" && !path.StartsWith("/"))) throw Refusal.InvalidParams("redirect");
             if (!rule.TryGetProperty("ports", out var ports)) throw Refusal.InvalidParams("redirect");
-            var isAny = ports.ValueKind == JsonValueKind.String && ports.GetString() == "any";
+            var isAny = MortisePanel.Text(rule, "ports") == "any";
             var numbers = isAny ? new[] { 0, 0, 0, 0 }
-                : ports.ValueKind == JsonValueKind.Array ? ports.EnumerateArray().Select(each => each.TryGetInt32(out var port) ? port : -1).ToArray()
+                : ports.ValueKind == JsonValueKind.Array ? ports.EnumerateArray().Select(each => each.ValueKind == JsonValueKind.Number && each.TryGetInt32(out var port) ? port : -1).ToArray()
                 : new int[0];
             if (numbers.Length == 0 || numbers.Length > 64 || numbers.Any(port => port < 0 || port > 65535)) throw Refusal.InvalidParams("redirect");
             return numbers.Select(port => (host, port, (Func<int, string>)(bound => $"http://{host}:{bound}{path}")));
@@ -483,7 +532,7 @@ namespace Acme.Cad
                     var head = await ReadHeadAsync(stream);
                     var expected = new Uri(RedirectUri);
                     var hosts = Regex.Matches(head, @"(?im)^host:[ \t]*(\S*)[ \t]*\r$").Cast<Match>().Select(each => each.Groups[1].Value).ToArray();
-                    var line = Regex.Match(head, @"^GET (/\S{0,16300}) HTTP/1\.[01]\r\n");
+                    var line = Regex.Match(head, @"^GET (/[!-~]{0,16300}) HTTP/1\.[01]\r\n");
                     var isOurs = line.Success && hosts.Length == 1 && hosts[0] == expected.Authority;
                     var path = isOurs ? line.Groups[1].Value : "";
                     if (isOurs && path == "/mortise-done") await WriteAsync(stream, "200 OK", Page, "");
@@ -511,7 +560,8 @@ namespace Acme.Cad
                 var read = await reading;
                 if (read == 0) return "";
                 count += read;
-                var head = Encoding.ASCII.GetString(bytes, 0, count);
+                // Latin 1, so that raw bytes stay what they are, and no address.
+                var head = Encoding.GetEncoding(28591).GetString(bytes, 0, count);
                 if (head.Contains("\r\n\r\n")) return head;
             }
             return "";

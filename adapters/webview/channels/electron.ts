@@ -11,11 +11,12 @@ export function electronChannel({ name = 'mortise' }: ElectronChannelOptions = {
   return {
     send: (text) => void needFunction(`${name}.send`)(text),
     onMessage(listener) {
+      // A preload script may deliver what it has kept before it returns.
+      let isStopped = false;
       const stop = needFunction(`${name}.onMessage`)((message: unknown) => {
         const text = toText(message);
         if (text !== null && !isStopped) listener(text);
       });
-      let isStopped = false;
       return () => {
         isStopped = true;
         if (typeof stop === 'function') (stop as () => void)();

@@ -20,7 +20,8 @@ interface AsyncResult {
 /**
  * A page in a dialog of an Office add-in: `messageParent` there, `dialog.messageChild` in the page that opened it, which
  * serves the panel. Both have to be of one domain. Nothing is sent before Office has the handler that hears the answers;
- * where it does not take one within 5 s, requests fail with `bridge_unavailable`, which says why. After `Office.onReady()`.
+ * where it does not take one within 5 s, requests fail with `bridge_unavailable`, which says why, until it does.
+ * After `Office.onReady()`.
  */
 export function officeDialogChannel({
   clock = systemClock,
@@ -40,7 +41,10 @@ export function officeDialogChannel({
     const stopTimer = clock.after(HANDLER_TIMEOUT_MS, () =>
       outbox.fail(`addHandlerAsync did not answer within ${HANDLER_TIMEOUT_MS} ms`),
     );
+    let isDone = false;
     const done = (result?: AsyncResult) => {
+      if (isDone) return;
+      isDone = true;
       stopTimer();
       if (result?.status === 'succeeded') outbox.open(deliver);
       else outbox.fail(`addHandlerAsync failed: ${reasonOf(result)}`);

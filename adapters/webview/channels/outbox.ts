@@ -8,9 +8,9 @@ const MAX_WAITING = 64;
 export interface Outbox {
   /** @throws {MortiseError} `bridge_unavailable` when 64 messages wait already. */
   send(text: string): void;
-  /** The other side is there: what waits goes out, and what comes later at once. The first of the two counts. */
+  /** The other side is there: what waits goes out, and what comes later at once. Also after `fail`. Counts once. */
   open(deliver: (text: string) => void): void;
-  /** Nobody will be there: requests are answered with that, now and later, so that they fail at once and by name. */
+  /** Nobody will be there: requests are answered with that, now and later, so that they fail at once and by name. Not after `open`. */
   fail(problem: string): void;
 }
 
@@ -18,8 +18,8 @@ export interface Outbox {
 export function createOutbox(name: string, tell: (answer: string) => void): Outbox {
   const waiting: string[] = [];
   let deliver: ((text: string) => void) | null = null;
+  let isOpen = false;
   const settle = (how: (text: string) => void) => {
-    if (deliver) return;
     deliver = how;
     for (const text of waiting.splice(0)) {
       try {
@@ -35,8 +35,14 @@ export function createOutbox(name: string, tell: (answer: string) => void): Outb
       else if (waiting.length < MAX_WAITING) waiting.push(text);
       else throw unavailable(`${name} is not set up`);
     },
-    open: settle,
-    fail: (problem) => settle((text) => refuse(text, problem, tell)),
+    open(how) {
+      if (isOpen) return;
+      isOpen = true;
+      settle(how);
+    },
+    fail(problem) {
+      if (!deliver) settle((text) => refuse(text, problem, tell));
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
@@ -198,6 +198,12 @@ const BREAKS: readonly (readonly [
       /aborted, or not at all/,
     ],
   ],
+  [['half a character'], 'messages', [/nonce that is half a character/]],
+  [
+    ['short is whole', 'another view'],
+    'http,view',
+    [/a body breaks off/, /goes on in the same view/],
+  ],
   [['once', 'connects'], 'browser,view', [/every redirect/, /before it connects/]],
   [
     [
@@ -281,6 +287,80 @@ test.each(
     const { code, text } = await played();
     expect(text).toMatch('did not begin');
     expect(code).toBe(1);
+  },
+  60_000,
+);
+
+/** What the script cannot ask of the Python host, because not every host can do it, or nobody outside sees it. */
+const QT_PANEL = resolve(root, 'samples/qt-panel');
+const GZIP_WITHOUT_ITS_END = `
+import gzip, queue, socket, threading
+from host_http import HttpService
+server = socket.create_server(("127.0.0.1", 0))
+def serve():
+    client, _ = server.accept()
+    client.recv(65536)
+    head = b"HTTP/1.1 200 OK\\r\\nContent-Encoding: gzip\\r\\nConnection: close\\r\\n\\r\\n"
+    client.sendall(head + gzip.compress(b"hello " * 100)[:-12])
+    client.close()
+threading.Thread(target=serve, daemon=True).start()
+class Call:
+    is_cancelled = False
+    def done(self, result): self.said = result["more"]
+    def fail(self, error): self.said = error
+tasks = queue.Queue()
+http = HttpService(tasks.put, lambda: 1 << 20)
+def ask(method, params):
+    call = Call()
+    http.methods[method](params, call)
+    tasks.get(timeout=20)()
+    return call.said
+more = ask("http.request", {"method": "GET", "url": f"http://127.0.0.1:{server.getsockname()[1]}/"})
+while isinstance(more, str): more = ask("body.read", {"body": more})
+print(more)
+`;
+const TWO_PAGES_OF_ONE_VISIT = `
+import json
+from panel_program import PanelProgram
+class View:
+    is_closed = False
+    def load(self, url): self.url = url
+    def send(self, text): self.said = json.loads(text)
+    def close(self): self.is_closed = True
+class Toolkit:
+    views = []
+    def open_view(self, *_): self.views.append(View()); return self.views[-1]
+    def later(self, task): task()
+    def quit(self): pass
+program = PanelProgram(Toolkit(), "https://panel.acme.example/", "Acme")
+nonce = program.host.load()
+panel = Toolkit.views[0]
+def ask(id, method, **params):
+    program.host.receive(json.dumps({"jsonrpc": "2.0", "nonce": nonce, "id": id, "method": method, "params": params}))
+    return panel.said["result"]
+visit = ask("a", "visit.open", capture="view", redirect=["http://127.0.0.1:4/cb"])["visit"]
+ask("b", "visit.navigate", visit=visit, url="https://as.example/1")
+ask("c", "visit.navigate", visit=visit, url="https://as.example/2")
+ask("d", "visit.close", visit=visit)
+print([view.url for view in Toolkit.views[1:]], all(view.is_closed for view in Toolkit.views[1:]))
+`;
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+(hasPython ? test : test.skip).each([
+  ['takes gzip without its end for no whole body', GZIP_WITHOUT_ITS_END, 'network_error'],
+  [
+    'shows one window a sign-in, and closes it',
+    TWO_PAGES_OF_ONE_VISIT,
+    "['https://as.example/2'] True",
+  ],
+])(
+  'the Python host %s',
+  (_, script, expected) => {
+    const { stdout, stderr } = spawnSync('python3', ['-B', '-c', script], {
+      cwd: QT_PANEL,
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: `${expected}\n`, stderr: '' });
   },
   60_000,
 );

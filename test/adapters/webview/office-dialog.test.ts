@@ -83,6 +83,21 @@ test('an Office that never answers is waited for no longer than five seconds', a
   bridge.close();
 });
 
+test('an Office that answers later than that is heard all the same', async () => {
+  const { ask, answer, done, bridge, clock, sent } = createWorld();
+  const first = expect(ask()).rejects.toMatchObject({ code: 'bridge_unavailable' });
+  await clock.advance(5_000);
+  await first;
+  done({ status: 'succeeded' });
+  const asked = ask();
+  await settle();
+  answer(parsed(sent)[0]?.['id'], { protocol: 1, offers: ['store'] });
+  await settle();
+  answer(parsed(sent)[1]?.['id'], { value: 'v' });
+  await expect(asked).resolves.toEqual({ value: 'v' });
+  bridge.close();
+});
+
 test('one that throws is told, and no timer is left', async () => {
   page['Office'] = {
     context: {

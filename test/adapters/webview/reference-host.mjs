@@ -184,7 +184,10 @@ function closeBody(name) {
 /** Waits for what comes next; `false` at the end. Who leaves misses nothing. */
 async function pull(body, ...leave) {
   body.coming ??= body.reader.read();
-  const step = await Promise.race([body.coming, ...leave]);
+  const step = await Promise.race([body.coming, ...leave]).catch((error) => {
+    if (breaks('short is whole') && body.left.length > 0 && error !== LATE) return { done: true };
+    throw error;
+  });
   body.coming = null;
   if (!step.done) body.left = Buffer.concat([body.left, step.value]);
   return !step.done;
@@ -205,7 +208,8 @@ const late = () => new Promise((_, reject) => setTimeout(reject, 100, LATE));
 async function give(head, response, controller, signal) {
   if (!response.body && !breaks('opens empty')) return { ...head, body: '', more: null };
   const reader = (response.body ?? new Blob([]).stream()).getReader();
-  const body = { reader, controller, left: Buffer.alloc(0), coming: null };
+  const { host } = new URL(response.url);
+  const body = { reader, controller, host, left: Buffer.alloc(0), coming: null };
   const leave = [aborted(signal), late()];
   for (const each of leave) each.catch(() => {});
   try {
@@ -238,7 +242,7 @@ async function readBody(name, signal) {
   } catch (error) {
     body.coming?.catch(() => {});
     if (!breaks('reads on')) closeBody(name);
-    throw error;
+    throw signal.aborted ? error : fail('network_error', { host: body.host });
   }
   return { body: cut(body), more: name };
 }
@@ -296,9 +300,7 @@ const METHODS = new Map(
     'visit.open': async ({ capture, redirect }, signal) => {
       need(['host', 'view'].includes(capture));
       const places = placesOf(redirect);
-      need(
-        places.length > 0 && places.every((each) => typeof each === 'string') && visits.size < 64,
-      );
+      need(places.length > 0 && places.every((each) => URL.canParse(each)) && visits.size < 64);
       const name = breaks('counts visits') ? String(visits.size + 1) : random();
       const visit = { capture, redirectUri: places[0], count: 0, servers: [] };
       if (capture === 'host') {
@@ -323,7 +325,10 @@ const METHODS = new Map(
         visits.has(visit) &&
           (isPresentable(url) || (breaks('shows anything') && typeof url === 'string')),
       );
-      if (visits.get(visit).capture === 'view') put({ control: 'view', visit, url });
+      const { capture, isShown } = visits.get(visit);
+      const name = breaks('another view') && isShown ? random() : visit;
+      visits.get(visit).isShown = true;
+      if (capture === 'view') put({ control: 'view', visit: name, url });
       else
         put({
           control: 'browser',
@@ -408,6 +413,7 @@ createInterface({ input: process.stdin, crlfDelay: Infinity })
       return;
     }
     if (!isObject(message)) return;
+    if (breaks('half a character') && line.includes('\\ud800')) process.exit(1);
     if (message.control === 'load') return load();
     if (message.control === 'leave') return void (isAttached = false);
     if (message.control === 'navigation') return navigate(message);

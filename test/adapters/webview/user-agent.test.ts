@@ -3,8 +3,8 @@ import {
   serveHost,
   type WebviewHostOptions,
 } from '../../../adapters/webview/index.js';
-import type { Service } from '../../../adapters/webview/serve-panel.js';
-import { invalidParams, servePanel } from '../../../adapters/webview/serve-panel.js';
+import { servePanel, type Service } from '../../../adapters/webview/serve-panel.js';
+import { invalidParams } from '../../../adapters/webview/serve-requests.js';
 import { textOf } from '../../../adapters/webview/fields.js';
 import { MortiseError } from '../../../src/errors.js';
 import type { RedirectRule, RedirectUserAgent } from '../../../src/ports/index.js';
