@@ -345,7 +345,8 @@ ask("d", "visit.close", visit=visit)
 print([view.url for view in Toolkit.views[1:]], all(view.is_closed for view in Toolkit.views[1:]))
 `;
 const hasPython = spawnSync('python3', ['--version']).status === 0;
-(hasPython ? test : test.skip).each([
+if (!hasPython && !process.env['CI']) process.stderr.write('\nLEFT OUT: what needs python3.\n\n');
+(hasPython || process.env['CI'] ? test : test.skip).each([
   ['takes gzip without its end for no whole body', GZIP_WITHOUT_ITS_END, 'network_error'],
   [
     'shows one window a sign-in, and closes it',
