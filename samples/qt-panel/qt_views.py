@@ -213,12 +213,6 @@ class WebView:
         self.widget.resize(width, height)
         self.widget.show()
 
-    def clear(self):
-        """Forgets cookies and what is cached, as at a sign-out."""
-        self._profile.cookieStore().deleteAllCookies()
-        self._profile.clearHttpCache()
-        self._profile.clearAllVisitedLinks()
-
     def closed_by_user(self):
         if not self._is_closing:
             self.events.closed()
@@ -226,6 +220,7 @@ class WebView:
     def close(self):
         self._is_closing = True
         self.detach()
+        self._profile.downloadRequested.disconnect(self._refuse_download)
         self.widget.close()
         # The page before the profile: Qt warns of trouble otherwise.
         self.page.deleteLater()

@@ -222,11 +222,6 @@ class WebView:
         if not self._is_closing:
             self.events.closed()
 
-    def clear(self, done=lambda: None):
-        """Forgets cookies and what is cached, as at a sign-out."""
-        manager = self._context.get_website_data_manager()
-        manager.clear(WebKit2.WebsiteDataTypes.ALL, 0, None, lambda *_: done())
-
     def close(self):
         self._is_closing = True
         self.detach()

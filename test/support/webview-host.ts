@@ -112,13 +112,14 @@ export interface View {
   /** Resolves with the first event that fits, one that came already included. */
   event(fits: (event: ViewEvent) => boolean): Promise<ViewEvent>;
   detach(): Promise<void>;
-  clear(): Promise<void>;
   screenshot(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Views {
   open(options: ViewOptions): Promise<View>;
+  /** What views with this profile share is not for the next ones, as after a sign-out. Those that have it keep it. */
+  forget(profile: string): Promise<void>;
   /** Ends the process and waits for it. */
   stop(): Promise<void>;
 }
@@ -275,7 +276,6 @@ export async function startViews(engine: Engine): Promise<Views> {
           .finally(stop);
       },
       detach: () => ask('detach', { view }),
-      clear: () => ask('clear', { view }),
       screenshot: (path) => ask('screenshot', { view, path }),
       close: () => ask('close', { view }),
     };
@@ -296,7 +296,7 @@ export async function startViews(engine: Engine): Promise<Views> {
     await stop();
     throw error;
   }
-  return { open, stop };
+  return { open, forget: (profile) => ask('forget', { profile }), stop };
 }
 
 /** The process and all it has started: engines have processes for everything. */

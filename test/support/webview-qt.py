@@ -29,6 +29,9 @@ class Engine(QObject):
         view.page.loadFinished.connect(lambda _: events.finished())
         return view
 
+    def forget(self, name):
+        del self.profiles[name]
+
     def screenshot(self, widget, path):
         return widget.grab().save(path)
 

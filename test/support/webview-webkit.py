@@ -19,6 +19,9 @@ class Engine:
         view.widget.connect("load-changed", lambda _, at: at == WebKit2.LoadEvent.FINISHED and events.finished())
         return view
 
+    def forget(self, name):
+        del self.contexts[name]
+
     def screenshot(self, widget, path):
         size = widget.get_allocation()
         picture = Gdk.pixbuf_get_from_window(widget.get_window(), 0, 0, size.width, size.height)

@@ -78,7 +78,7 @@ class Tempted(PanelNavigation):
 
 
 class Driver:
-    """`engine` has open(navigation, events, host, options), screenshot(widget, path), later(task), run() and quit()."""
+    """`engine` has open(navigation, events, host, options), forget(profile), screenshot(widget, path), later(task), run() and quit()."""
 
     def __init__(self, engine):
         self.engine = engine
@@ -134,8 +134,8 @@ class Driver:
         self.views[command["view"]].detach()
         done()
 
-    def do_clear(self, command, done):
-        self.views[command["view"]].clear()
+    def do_forget(self, command, done):
+        self.engine.forget(command["profile"])
         done()
 
     def do_screenshot(self, command, done):
