@@ -2,7 +2,7 @@
 import type { HttpRequest } from 'mortise';
 import type { Sandbox } from 'mortise/sandbox';
 import type { Browser, BrowserContext } from 'playwright-core';
-import { describeInChromium, launchOptions } from '../support/chromium.js';
+import { describeInChromium, wholeBrowser } from '../support/chromium.js';
 import { describePopups } from '../support/popup-matrix.js';
 import {
   ALLOW,
@@ -38,7 +38,7 @@ const driver: Driver = {
 describeInChromium('in Chromium', () => {
   beforeAll(async () => {
     const { chromium } = await import('playwright-core');
-    browser = await chromium.launch(launchOptions);
+    browser = await chromium.launch(wholeBrowser);
     // The library is built once, and not on the first test's time.
     await (await serveApp()).close();
     context = await browser.newContext();

@@ -11,7 +11,7 @@ import { oauth } from 'mortise/providers/oauth';
 import { createSandbox, sandboxEnvironment } from 'mortise/sandbox';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { RedirectRule } from '../../src/ports/index.js';
-import { describeInChromium, launchOptions } from '../support/chromium.js';
+import { describeInChromium, wholeBrowser } from '../support/chromium.js';
 
 const scopes = ['data:read', 'data:write'];
 
@@ -31,7 +31,7 @@ describeInChromium('without a redirect, in a real browser', () => {
 
   beforeAll(async () => {
     const { chromium } = await import('playwright-core');
-    browser = await chromium.launch(launchOptions);
+    browser = await chromium.launch(wholeBrowser);
   }, 60_000);
   afterAll(() => browser.close());
 

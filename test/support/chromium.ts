@@ -15,9 +15,13 @@ const PLACES = [
 /** A Chromium, Chrome or Edge of this machine; the environment variable `CHROMIUM` comes first. */
 export const chromium = PLACES.find((path) => path && existsSync(path));
 
-/** For playwright-core's `chromium.launch`. The browser talks to the page under test and nobody else. */
-export const launchOptions: LaunchOptions = {
-  ...(chromium && { executablePath: chromium }),
+/** The same engine without windows, tabs and menus around it: half the work. */
+const HEADLESS_SHELL = '/usr/bin/chromium-headless-shell';
+const engine = process.env['CHROMIUM'] || !existsSync(HEADLESS_SHELL) ? chromium : HEADLESS_SHELL;
+
+/** The browser talks to the page under test and nobody else. */
+const launching = (executablePath: string | undefined): LaunchOptions => ({
+  ...(executablePath && { executablePath }),
   args: [
     '--no-sandbox',
     '--disable-gpu',
@@ -26,8 +30,16 @@ export const launchOptions: LaunchOptions = {
     '--disable-background-networking',
     '--disable-component-update',
     '--disable-sync',
+    // Or the console of every page would be ours.
+    '--enable-logging=none',
   ],
-};
+});
+
+/** For playwright-core's `chromium.launch`. */
+export const launchOptions = launching(engine);
+
+/** Where it matters what a person sees around the page: windows, the address bar, the browser's own pages. */
+export const wholeBrowser = launching(chromium);
 
 /** As `describe`. Without a browser it fails in CI, and elsewhere says what was left out. */
 export function describeInChromium(name: string, tests: () => void): void {
