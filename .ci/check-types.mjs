@@ -5,7 +5,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root } from './process.mjs';
 
-const tsc = join(root, 'node_modules/typescript/bin/tsc');
+// The native compiler. The build has TypeScript's API from the one before.
+const tsc = join(root, 'node_modules/typescript-7/bin/tsc');
 const hosts = readdirSync(join(root, 'adapters')).map((host) => `adapters/${host}`);
 const projects = ['.', 'src', ...hosts].filter((folder) =>
   existsSync(join(root, folder, 'tsconfig.json')),
