@@ -54,7 +54,11 @@ export async function deliverRedirect(
   const { texts, show = (text) => showStatus(text, page), answerWithinMs = 2_000 } = options;
   const tell = (kind: keyof DeliveryTexts, hint = '') => {
     const text = { ...TEXTS, ...texts }[kind];
-    if (text) show(text + hint);
+    try {
+      if (text) show(text + hint);
+    } catch {
+      // The answer goes on, whoever shows it.
+    }
   };
   const url = takeRedirectUrl(page);
   let delivery: Delivery = { kind: url ? 'refused' : 'nothing' };

@@ -20,6 +20,7 @@ const FAREWELL_MS = 500;
 /** A window of the browser, opened inside the click; its last page hands the address over. */
 export function createPopup({ redirect, redirectUri, size, clock, page: findPage }: PopupOptions) {
   const userAgent: RedirectUserAgent = {
+    needsClick: true,
     // Nothing is awaited before the window is open: later, the browser would take it for an advertisement.
     async open({ redirect: rule, signal, onRedirect, onWindow }) {
       const page = findPage();

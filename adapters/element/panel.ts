@@ -1,5 +1,6 @@
 import type { MortiseError } from '../../src/errors.js';
 import type { StateChange } from '../../src/session/machine.js';
+import type { SessionState } from '../../src/session/state.js';
 import type { SignInSession } from './sign-in-session.js';
 import { createSkeleton } from './skeleton.js';
 import { addStyle } from './style.js';
@@ -43,6 +44,8 @@ export function createPanel(element: HTMLElement): Panel {
   let changes = 0;
   let view: View | null = null;
   let isConnected = false;
+  /** The session's state when the element was taken out of the page. */
+  let leftAt: SessionState | undefined;
   let unsubscribe = () => {};
   let ticking: ReturnType<typeof setInterval> | null = null;
 
@@ -144,6 +147,11 @@ export function createPanel(element: HTMLElement): Panel {
 
   function start(): void {
     isConnected = true;
+    // Much may have happened to the session of an element that was put aside.
+    if (session?.state !== leftAt) {
+      forgetUser();
+      error = null;
+    }
     unsubscribe = session?.onChange(hear) ?? (() => {});
     const name = session?.state.name;
     if (name === 'idle') attempt(async (it) => it.restore?.());
@@ -153,6 +161,7 @@ export function createPanel(element: HTMLElement): Panel {
 
   function stop(): void {
     isConnected = false;
+    leftAt = session?.state;
     unsubscribe();
     unsubscribe = () => {};
     stopTicking();

@@ -11,8 +11,8 @@ export interface HostClock extends Clock {
 const LONGEST_WAIT_MS = 0x7fff_ffff;
 /** Timers of some systems are early by a rounding. */
 const TOLERANCE_MS = 2;
-/** Answers to `wait` that come before their time: a host that keeps doing that has no timers. */
-const MAX_EARLY = 3;
+/** Answers to `wait` that come before their time, or not at all: a host that keeps doing that has no timers. */
+const MAX_UNMET = 3;
 
 interface Timer {
   readonly dueMs: number;
@@ -29,7 +29,7 @@ export function createHostClock(host: HostFunction): HostClock {
   const monotonicMs = createMonotonic(host);
   const timers = new Map<number, Timer>();
   let way: 'waits' | 'ticks' = 'waits';
-  let early = 0;
+  let unmet = 0;
 
   const fire = (id: number, { callback }: Timer) => {
     timers.delete(id);
@@ -52,13 +52,13 @@ export function createHostClock(host: HostFunction): HostClock {
       const ms = Math.min(Math.max(leftMs, 0), LONGEST_WAIT_MS);
       const answer = await host.ask('wait', { id, ms, background: isBackground }).catch(() => null);
       if (!timers.has(id)) return;
-      if (!answer || answer.refused !== null) break;
+      if (answer && answer.refused !== null) break;
       const lateMs = monotonicMs() - timer.dueMs;
       if (lateMs >= -TOLERANCE_MS) {
-        early = 0;
+        if (answer) unmet = 0;
         return fire(id, timer);
       }
-      if (ms < LONGEST_WAIT_MS && (early += 1) >= MAX_EARLY) break;
+      if ((!answer || ms < LONGEST_WAIT_MS) && (unmet += 1) >= MAX_UNMET) break;
     }
     if (!timers.has(id)) return;
     way = 'ticks';

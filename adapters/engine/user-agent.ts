@@ -9,8 +9,8 @@ import type {
 import { fieldsOf, unusable, type HostAnswer, type HostFunction } from './host-function.js';
 
 const MAX_URL_LENGTH = 32 * 1024;
-/** Answers to `browser.redirect` in one visit: a host that gives more is broken. */
-const MAX_ANSWERS = 1_000;
+/** Redirects in one visit: a host that gives more is broken. */
+const MAX_REDIRECTS = 1_000;
 /** Between two questions, where the first brought nothing. */
 const PAUSE_MS = 250;
 /** The port frees everything within a second. */
@@ -106,7 +106,7 @@ async function listen(
   { onRedirect, onWindow }: Request,
   over: AbortSignal,
 ): Promise<void> {
-  for (let answers = 0; answers < MAX_ANSWERS; answers += 1) {
+  for (let redirects = 0; redirects < MAX_REDIRECTS;) {
     const params = { id: host.nextId(), visit };
     const answer = await host.ask('browser.redirect', params, over).catch(() => null);
     if (over.aborted) return;
@@ -115,6 +115,7 @@ async function listen(
     if (!answer || answer.refused !== null) break;
     const url = answer.result;
     if (typeof url === 'string' && url.length <= MAX_URL_LENGTH) {
+      redirects += 1;
       // Not waited for: another may come while the code of this one is being exchanged.
       void deliver(host, { id: visit, redirect: params.id }, onRedirect(url));
     } else {

@@ -56,17 +56,21 @@ export async function sendWithFetch(
     );
   }
   const { status, headers: received } = response;
-  return { status, headers: received, body: readBody(response.body, lengthOf(received)) };
+  return { status, headers: received, body: readBody(response.body, lengthOf(response)) };
 }
 
 export function isByteStream(body: HttpRequest['body']): body is ByteStream {
   return typeof body === 'object' && Symbol.asyncIterator in body;
 }
 
-/** Bytes to come, where that can be known: a compressed body has another length once decoded. */
-function lengthOf(headers: Headers): number {
+/**
+ * Bytes to come, where that can be known: a compressed body has another length once decoded. A browser hides from another
+ * origin that it was compressed, but not the length (Fetch, "CORS-safelisted response-header name").
+ */
+function lengthOf({ headers, type }: Response): number {
   const length = headers.get('content-length');
-  return length === null || headers.has('content-encoding') ? Infinity : Number(length);
+  const isKnown = type === 'basic' && length !== null && !headers.has('content-encoding');
+  return isKnown ? Number(length) : Infinity;
 }
 
 const DONE = { done: true, value: undefined } as const;

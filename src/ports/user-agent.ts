@@ -63,6 +63,11 @@ export interface VisitRequest {
  */
 export interface UserAgent {
   /**
+   * Opens a window, which a browser allows inside the user's click alone. Holds nothing that another visit could need, so
+   * it is not kept waiting for the sign-in that gives way to this one.
+   */
+  readonly needsClick?: true;
+  /**
    * Reserves a place for the redirect to land. Called inside the user's click, before anything
    * asynchronous.
    *

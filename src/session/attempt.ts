@@ -179,10 +179,9 @@ export function startAttempt(context: Context, timeoutMs: number): Attempt {
     if (fate === 'lost' && shown.window === 'open') show('windowLost', { window: 'lost' });
   };
   const visits = createVisits(request, () => controller.abort());
-  const open = async () => {
-    if (before) await before;
-    if (isOver()) return;
-    await visitUser(context, {
+  const open = () =>
+    visitUser(context, {
+      before,
       open: visits.open,
       isOver,
       fail,
@@ -193,7 +192,6 @@ export function startAttempt(context: Context, timeoutMs: number): Attempt {
       },
       show,
     });
-  };
 
   const leave = async (outcome: RedirectOutcome) => {
     // Port and window first: they are free within a second, whatever the store does.

@@ -23,7 +23,11 @@ export function createVisits(request: VisitRequest, abort: () => void): Visits {
   /** Whose window is the sign-in's: of the one that is being opened, else of the one that is open. */
   let latest = 0;
   const closeOpen = async () => {
-    if (open && !('code' in open)) await open.close();
+    try {
+      if (open && !('code' in open)) await open.close();
+    } catch {
+      // It never does by its contract; somebody else's mistake ends neither the sign-in nor the program.
+    }
   };
   return {
     open(userAgent) {
@@ -38,7 +42,7 @@ export function createVisits(request: VisitRequest, abort: () => void): Visits {
       isOpening = true;
       const take = (visit: Visit) => {
         isOpening = false;
-        closeOpen().catch(() => {});
+        void closeOpen();
         open = visit;
       };
       const pass = () => {
@@ -57,6 +61,8 @@ export function createVisits(request: VisitRequest, abort: () => void): Visits {
 
 /** What a sign-in gives to those who show it to the user. */
 export interface Showing {
+  /** What the sign-in before still holds, and how it leaves the session. */
+  readonly before: Promise<void> | null;
   /** Called inside the user's click. */
   open(userAgent: UserAgent): Promise<Visit>;
   isOver(): boolean;
@@ -82,11 +88,14 @@ export interface Showing {
 export async function visitUser(context: Context, showing: Showing): Promise<void> {
   let failure: unknown;
   let isStranded = false;
+  const { before } = showing;
   for (const userAgent of context.host.userAgents) {
+    if (before && !userAgent.needsClick) await before;
     if (showing.isOver()) return;
     let visit: Visit;
     try {
       visit = await showing.open(userAgent);
+      if (before) await before;
     } catch (error) {
       failure ??= error;
       continue;

@@ -74,6 +74,80 @@ describe('case 69: a window that cannot be seen any more', () => {
     await again;
   });
 
+  test('is replaced inside the click, whatever the one before still holds', async () => {
+    const gate = deferred<void>();
+    let opened = 0;
+    const closed: number[] = [];
+    const windows: RedirectUserAgent = {
+      needsClick: true,
+      async open() {
+        const number = (opened += 1);
+        return {
+          redirectUri: `http://127.0.0.1:4000/${number}`,
+          navigate: async () => {},
+          async close() {
+            closed.push(number);
+            if (number === 1) await gate.promise;
+          },
+        };
+      },
+    };
+    const host = createFakeHost({ http: createFakeServer().http });
+    const session = createSession({
+      host: { ...host, userAgents: [windows] },
+      provider: fakeProvider(),
+    });
+    const first = session.signIn();
+    await settle();
+    const again = session.signIn({ whilePending: 'restart' });
+    expect(opened).toBe(2);
+    gate.resolve();
+    await expect(first).rejects.toEqual(failing('sign_in_cancelled'));
+    await settle();
+    expect(session.state).toMatchObject({ name: 'authorizing', window: 'open' });
+    expect(String(Object(session.state).authorizationUrl)).toContain('4000%2F2');
+    const third = session.signIn({ whilePending: 'restart', timeoutMs: 1000 });
+    await expect(again).rejects.toEqual(failing('sign_in_cancelled'));
+    const ended = session.close();
+    await expect(third).rejects.toMatchObject({ name: 'MortiseError' });
+    await ended;
+    expect([opened, [...new Set(closed)].sort()]).toEqual([3, [1, 2, 3]]);
+  });
+
+  test('whose closing fails, against its contract, is no unhandled rejection and fails nobody', async () => {
+    const unhandled: unknown[] = [];
+    const hear = (error: unknown) => void unhandled.push(error);
+    process.on('unhandledRejection', hear);
+    try {
+      const broken: RedirectUserAgent = {
+        async open({ onRedirect }) {
+          const redirectUri = 'http://127.0.0.1:4000/callback';
+          return {
+            redirectUri,
+            async navigate(url) {
+              const state = new URL(url).searchParams.get('state');
+              void onRedirect(
+                `${redirectUri}?${new URLSearchParams({ code: 'good', state: state ?? '' })}`,
+              );
+            },
+            close: () => Promise.reject(new Error('not today')),
+          };
+        },
+      };
+      const host = createFakeHost({ http: createFakeServer().http });
+      const session = createSession({
+        host: { ...host, userAgents: [broken] },
+        provider: fakeProvider(),
+      });
+      await session.signIn();
+      expect(session.state.name).toBe('signedIn');
+      await settle();
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', hear);
+    }
+  });
+
   test('ends at the time limit all the same', async () => {
     const { done, visit, host } = await begun();
     visit.loseWindow();

@@ -71,6 +71,19 @@ test('case 66: hands its address as it came to its own origin alone, by both way
   expect(told).toEqual([posted[0]?.data]);
 });
 
+test('what its author shows it with may fail: the answer is handed over all the same', async () => {
+  const { start, told, answer } = load();
+  const { done } = start({
+    show() {
+      throw new Error('no place');
+    },
+  });
+  expect(told).toHaveLength(1);
+  answer('heard');
+  answer('signedIn');
+  expect(await done).toEqual({ kind: 'signedIn' });
+});
+
 test('takes everything off the address bar at once, and the history is not longer for it', () => {
   const { start, page } = load();
   const before = page.history.length;

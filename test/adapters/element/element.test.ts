@@ -169,6 +169,30 @@ describe('the time left', () => {
     expect(time().textContent).toBe('4:55 left');
   });
 
+  test('what happened while the element was away is told by the session, not by what it said before', async () => {
+    const settled = () => session.settle();
+    element.describeUser = () => 'Ann';
+    session.move(IN, 'tokensIssued');
+    await settled();
+    expect(status()).toBe('Signed in as Ann');
+    element.remove();
+    page.document.body.append(element);
+    expect(status()).toBe('Signed in as Ann');
+    element.remove();
+    session.move(OUT, 'signOutCompleted');
+    session.move({ ...IN }, 'tokensIssued');
+    element.describeUser = () => 'Bob';
+    page.document.body.append(element);
+    await settled();
+    expect(status()).toBe('Signed in as Bob');
+    session.move(OUT, 'grantRejected', offline);
+    expect(notes()).toHaveLength(1);
+    element.remove();
+    session.move({ ...IN }, 'tokensIssued');
+    page.document.body.append(element);
+    expect(notes()).toEqual([]);
+  });
+
   test('is not read out, while the status is', () => {
     session.move(authorizing, 'addressReady');
     expect(time().closest('[aria-live]')).toBe(null);

@@ -308,6 +308,24 @@ describe('redirects', () => {
     expect(fates).toEqual([fate]);
   });
 
+  test('a program that says "none yet" at once is asked for as long as the user may take', async () => {
+    const url = `${REDIRECT_URI}?code=c`;
+    const { host, methods, pass } = play();
+    let asked = 0;
+    methods['browser.redirect'] = () =>
+      (asked += 1) < 1_500 ? null : asked > 1_500 ? never() : url;
+    const arrived: string[] = [];
+    const fates: string[] = [];
+    const onRedirect: VisitRequest['onRedirect'] = async (text) => {
+      arrived.push(text);
+      return { kind: 'ignored' };
+    };
+    const onWindow: VisitRequest['onWindow'] = (is) => void fates.push(is);
+    await agentOf(host).open(visit({ onRedirect, onWindow }));
+    for (let i = 0; i < 1_500; i += 1) await pass(250);
+    expect([arrived, fates]).toEqual([[url], []]);
+  });
+
   test('the same one for ever is given up at some time', async () => {
     const { host, methods } = play();
     methods['browser.redirect'] = () => REDIRECT_URI;
@@ -377,6 +395,28 @@ describe('time', () => {
     expect(called.filter(({ method }) => method === 'wait').length).toBeLessThan(5);
     await pass(1);
     expect(calls).toBe(1);
+  });
+
+  test('wait that fails once is asked again, and later ones wait as before', async () => {
+    const { host, methods } = play();
+    let fails = true;
+    const waits: (() => void)[] = [];
+    methods['wait'] = () => {
+      if (fails) throw new Error('not now');
+      return new Promise<void>((resolve) => waits.push(resolve));
+    };
+    methods['clock.monotonic'] = () => 0;
+    let calls = 0;
+    host.clock.after(100, () => (calls += 1));
+    fails = false;
+    await settle();
+    host.clock.after(100, () => (calls += 1));
+    await settle();
+    expect(waits).toHaveLength(2);
+    methods['clock.monotonic'] = () => 100;
+    waits.forEach((resolve) => resolve());
+    await settle();
+    expect(calls).toBe(2);
   });
 
   test('wait that never answers: whoever is due goes on after any other answer', async () => {

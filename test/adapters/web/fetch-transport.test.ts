@@ -40,6 +40,24 @@ describe('web fetchTransport', () => {
     }
   });
 
+  test('the length of what another origin has compressed is not believed: the body is read to its end', async () => {
+    // What Chromium shows of it: the length on the wire, and not that it was compressed.
+    const body = new ReadableStream({
+      start(controller) {
+        for (const piece of ['a'.repeat(50), 'b'.repeat(50)]) {
+          controller.enqueue(new TextEncoder().encode(piece));
+        }
+        controller.close();
+      },
+    });
+    const answer = new Response(body, { headers: { 'content-length': '40' } });
+    Object.defineProperty(answer, 'type', { value: 'cors' });
+    const { body: read } = await fetchTransport({ fetch: async () => answer })(
+      get('https://platform.example/'),
+    );
+    expect(await readText(read)).toHaveLength(100);
+  });
+
   test('the runtime’s fetch is looked up at each request, and called on nothing', async () => {
     const http = fetchTransport();
     const original = globalThis.fetch;
