@@ -59,7 +59,7 @@ export interface Received {
 export interface Reading {
   readonly signal?: AbortSignal | undefined;
   /** Called when nothing more is read, once or more often. */
-  readonly onOver?: () => void;
+  readonly onOver?: (() => void) | undefined;
 }
 
 /** @throws {MortiseError} `bridge_unavailable` for what is no answer; the rest that it names is closed. */
@@ -67,7 +67,7 @@ export function readAnswer(
   bridge: Bridge,
   offer: Offer,
   answer: Fields,
-  { signal, onOver = () => {} }: Reading,
+  { signal, onOver }: Reading,
 ): Received {
   const readPiece = (from: Fields) => {
     const next = pieceOf(from);
@@ -75,28 +75,16 @@ export function readAnswer(
     // It may name a rest all the same, and nobody else would close that.
     const more = textOf(from, 'more', 200);
     if (more !== undefined) closeBody(bridge, offer, more);
-    throw unavailable('the host gave no piece of a body');
+    throw noPiece();
   };
   let piece = readPiece(answer);
-  let isOver = false;
-  const end = () => {
-    isOver = true;
-    signal?.removeEventListener('abort', stop);
-    onOver();
-  };
-  const stop = () => {
-    if (!isOver && piece.more !== null) closeBody(bridge, offer, piece.more);
-    end();
-  };
+  const rest = createRest(bridge, offer, piece.more, { signal, onOver });
   const status = numberOf(answer, 'status');
   const headers = textMapOf(answer, 'headers');
   if (status === undefined || !(status >= 100 && status <= 599) || !headers) {
-    stop();
+    rest.stop();
     throw unavailable('the host gave no HTTP answer');
   }
-  if (piece.more === null) onOver();
-  else signal?.addEventListener('abort', stop);
-  if (signal?.aborted) stop();
   const body: ByteStream = {
     async *[Symbol.asyncIterator]() {
       try {
@@ -105,16 +93,45 @@ export function readAnswer(
           const { bytes, more } = piece;
           piece = { bytes: new Uint8Array(0), more };
           if (bytes.length > 0) yield bytes;
-          if (more === null) return end();
+          if (more === null) return;
           const ask = { timeoutMs: BODY_TIMEOUT_MS, signal };
           piece = readPiece(await bridge.request(offer, 'body.read', { body: more }, ask));
+          rest.goOn(piece.more);
+          // Or a host could keep a reader going round for ever.
+          if (piece.bytes.length === 0 && piece.more !== null) throw noPiece();
         }
       } finally {
-        stop();
+        rest.stop();
       }
     },
   };
-  return { status, headers, body, discard: stop };
+  return { status, headers: lowerCased(headers), body, discard: rest.stop };
+}
+
+const noPiece = () => unavailable('the host gave no piece of a body');
+
+/** As HTTP compares them. */
+const lowerCased = (headers: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
+  new Map([...headers].map(([name, value]) => [name.toLowerCase(), value]));
+
+/** What the host still has of a body. It knows no bytes: who may yet give an answer up is not to hold what it has brought. */
+function createRest(
+  bridge: Bridge,
+  offer: Offer,
+  first: string | null,
+  { signal, onOver = () => {} }: Reading,
+) {
+  let more = first;
+  const stop = () => {
+    if (more !== null) closeBody(bridge, offer, more);
+    more = null;
+    signal?.removeEventListener('abort', stop);
+    onOver();
+  };
+  if (more === null) onOver();
+  else signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
+  return { stop, goOn: (next: string | null) => void (more = next) };
 }
 
 interface Piece {

@@ -9,6 +9,8 @@ import { readMessage, writeMessage } from './message.js';
 import { checkedLimit, roomBeside } from './message-limit.js';
 import { findNonce, isNonce, randomName } from './nonce.js';
 import { createNotifications } from './notifications.js';
+import { createPlaces } from './places.js';
+import { quietly } from './quietly.js';
 import { readFailure } from './read-failure.js';
 import { untilAborted } from './until-aborted.js';
 import { unavailable } from './wire-error.js';
@@ -59,6 +61,8 @@ export interface Bridge {
 
 const HELLO_TIMEOUT_MS = 10_000;
 const RELEASE_TIMEOUT_MS = 10_000;
+/** What a host answers at once; more wait here for their turn. */
+const MAX_UNDER_WAY = 64;
 
 interface Pending {
   readonly resolve: (result: Fields) => void;
@@ -79,6 +83,7 @@ export function openBridge(
   let limit = ownLimit;
   const pending = new Map<string, Pending>();
   const notifications = createNotifications();
+  const inPlace = createPlaces(MAX_UNDER_WAY);
   let dropped = 0;
   /** Why nothing goes over it any more. */
   let over: MortiseError | null = null;
@@ -172,13 +177,8 @@ export function openBridge(
       }
     });
 
-  const notify = (method: string, params: Fields) => {
-    try {
-      post({ method, params });
-    } catch {
-      // Nobody waits for it.
-    }
-  };
+  /** Nobody waits for it. */
+  const notify = (method: string, params: Fields) => quietly(() => post({ method, params }));
 
   const greet = async (): Promise<Greeting> => {
     const ask = { timeoutMs: HELLO_TIMEOUT_MS };
@@ -198,7 +198,8 @@ export function openBridge(
     async request(offer, method, params, ask) {
       const { offers } = await greeted(ask.signal);
       if (!offers.includes(offer)) throw unavailable(`the host does not offer ${offer}`);
-      return send(method, params, ask);
+      const sent = () => send(method, params, ask);
+      return method.endsWith('.close') ? sent() : inPlace(sent, ask.signal);
     },
     roomBeside: async (params, signal) => roomBeside(params, (await greeted(signal)).limit),
     notify,
@@ -208,8 +209,8 @@ export function openBridge(
       return dropped;
     },
     close() {
-      unsubscribe();
       end('the bridge is closed');
+      quietly(unsubscribe);
     },
   };
 }

@@ -38,7 +38,11 @@ export function createByteList(): ByteList {
     },
     whole() {
       flush();
-      return joinBytes(chunks);
+      const [first] = chunks;
+      const all = first && chunks.length === 1 ? first : joinBytes(chunks);
+      // Not held twice.
+      chunks.splice(0, chunks.length, all);
+      return all;
     },
   };
 }

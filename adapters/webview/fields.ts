@@ -13,10 +13,14 @@ export const fieldsOf = (fields: Fields, name: string): Fields | undefined => {
   return isFields(value) ? value : undefined;
 };
 
+/** Half of a surrogate pair is no text: UTF-8 cannot say it. */
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && !/\p{Surrogate}/u.test(value);
+
 /** `undefined` when it is no text, or longer than `max` characters. */
 export const textOf = (fields: Fields, name: string, max = 1_024): string | undefined => {
   const value = own(fields, name);
-  return typeof value === 'string' && value.length <= max ? value : undefined;
+  return isText(value) && value.length <= max ? value : undefined;
 };
 
 export const numberOf = (fields: Fields, name: string): number | undefined => {
@@ -34,7 +38,7 @@ export const oneOf = <T extends string>(
 export const textsOf = (fields: Fields, name: string, max = 256): readonly string[] | undefined => {
   const value = own(fields, name);
   const isList = Array.isArray(value) && value.length <= max;
-  return isList && value.every((each) => typeof each === 'string' && each.length <= 2_048)
+  return isList && value.every((each) => isText(each) && each.length <= 2_048)
     ? (value as string[])
     : undefined;
 };
@@ -42,8 +46,7 @@ export const textsOf = (fields: Fields, name: string, max = 256): readonly strin
 /** Names and texts, such as headers. `undefined` when anything else is among them. */
 export function textMapOf(fields: Fields, name: string): ReadonlyMap<string, string> | undefined {
   const entries = Object.entries(fieldsOf(fields, name) ?? {});
-  const isText = ([, value]: [string, unknown]) => typeof value === 'string';
-  return entries.length <= 256 && entries.every(isText)
+  return entries.length <= 256 && entries.every((entry) => entry.every(isText))
     ? new Map(entries as [string, string][])
     : undefined;
 }

@@ -33,8 +33,8 @@ export function readMessage(
   if (!isSame(own(message, 'nonce'), nonce)) return null;
   const id = textOf(message, 'id', 200);
   if (id === undefined && own(message, 'id') !== undefined) return null;
-  const method = textOf(message, 'method', 100);
-  if (method !== undefined) {
+  const method = own(message, 'method');
+  if (typeof method === 'string' && method.length <= 100) {
     const params = fieldsOf(message, 'params') ?? {};
     return id === undefined
       ? { kind: 'notification', method, params }

@@ -1,5 +1,5 @@
 import { MortiseError } from '../../src/errors.js';
-import type { ByteStream, Clock } from '../../src/ports/index.js';
+import type { ByteStream } from '../../src/ports/index.js';
 import { toBase64 } from './base64.js';
 import type { Bridge, Offer } from './bridge.js';
 import { textOf } from './fields.js';
@@ -30,7 +30,7 @@ export async function sendAhead(
   const { signal } = patience;
   const ask = { timeoutMs: BODY_TIMEOUT_MS, signal };
   const room = await bridge.roomBeside({}, signal);
-  const pieces = Symbol.asyncIterator in body ? inTime(body, bridge.clock, patience) : [body];
+  const pieces = Symbol.asyncIterator in body ? inTime(body, bridge, patience) : [body];
   let upload: string | null = null;
   try {
     for await (const bytes of pieces) {
@@ -55,13 +55,13 @@ export function closeBody(bridge: Bridge, offer: Offer, body: string): void {
 /** The pieces of a source that may never give the next one, nor look at any signal. */
 async function* inTime(
   source: ByteStream,
-  clock: Clock,
+  bridge: Bridge,
   patience: Patience,
 ): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { done, value } = await within(iterator.next(), clock, patience);
+      const { done, value } = await within(iterator.next(), bridge, patience);
       if (done) return;
       yield value;
     }
@@ -75,13 +75,16 @@ async function* inTime(
 
 function within<T>(
   promise: Promise<T>,
-  clock: Clock,
+  bridge: Bridge,
   { standstillMs, signal }: Patience,
 ): Promise<T> {
-  return new Promise((resolve, reject) => {
+  let free = () => {};
+  const missed = new Promise<never>((_, reject) => {
     const expire = () =>
       reject(new MortiseError('timeout', { host: 'upload', timeoutMs: standstillMs }));
-    const stopTimer = clock.after(standstillMs, expire);
-    untilAborted(promise, signal).then(resolve, reject).then(stopTimer, stopTimer);
+    const stopTimer = bridge.clock.after(standstillMs, expire);
+    const stopMissing = bridge.on('bye', () => reject(unavailable('the host has gone')));
+    free = () => (stopTimer(), stopMissing());
   });
+  return untilAborted(Promise.race([promise, missed]), signal).finally(() => free());
 }

@@ -16,6 +16,7 @@ import {
 } from './serve-panel.js';
 import { invalidParams, type Call } from './serve-requests.js';
 import { visitService } from './serve-visits.js';
+import { untilAborted } from './until-aborted.js';
 
 export interface ServeHostOptions extends ServeOptions {
   /** What of the host the panel may use; nothing by default. The store is to hold nothing of anybody else's. */
@@ -93,6 +94,17 @@ function storeService(store: KeyValueStore, notify: Notify): Service {
     if (key === undefined) throw invalidParams('key');
     return key;
   };
+  /** What is withdrawn before its turn is not done, and what it would have written is not kept. */
+  const whenMine = async (key: string, { signal }: Call, task: () => Promise<Fields>) => {
+    let mine: typeof task | null = task;
+    const forget = () => void (mine = null);
+    signal.addEventListener('abort', forget);
+    const turn = inTurn(key, async () => {
+      if (!mine) throw new MortiseError('aborted', {});
+      return mine();
+    });
+    return untilAborted(turn, signal).finally(() => signal.removeEventListener('abort', forget));
+  };
   return {
     offer: 'store',
     close() {
@@ -100,19 +112,19 @@ function storeService(store: KeyValueStore, notify: Notify): Service {
       watched.clear();
     },
     methods: {
-      'store.get': async (params) => {
+      'store.get': async (params, call) => {
         const key = keyOf(params);
-        return inTurn(key, async () => ({ value: await store.get(key) }));
+        return whenMine(key, call, async () => ({ value: await store.get(key) }));
       },
-      'store.set': async (params) => {
+      'store.set': async (params, call) => {
         const key = keyOf(params);
         const value = textOf(params, 'value', VALUE);
         if (value === undefined) throw invalidParams('value');
-        return inTurn(key, async () => (await store.set(key, value), {}));
+        return whenMine(key, call, async () => (await store.set(key, value), {}));
       },
-      'store.remove': async (params) => {
+      'store.remove': async (params, call) => {
         const key = keyOf(params);
-        return inTurn(key, async () => (await store.remove(key), {}));
+        return whenMine(key, call, async () => (await store.remove(key), {}));
       },
       'store.ready': async () => (await store.ready?.(), {}),
       'store.watch': async (params) => {

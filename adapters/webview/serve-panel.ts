@@ -4,6 +4,7 @@ import { textOf, type Fields } from './fields.js';
 import { readMessage, writeMessage } from './message.js';
 import { agreedLimit, checkedLimit, saidLimit } from './message-limit.js';
 import { createNonce, isNonce } from './nonce.js';
+import { quietly } from './quietly.js';
 import { createRepetitions, createRequests, invalidParams, type Method } from './serve-requests.js';
 
 export interface ServeOptions {
@@ -99,12 +100,13 @@ export function servePanel(
   const isRepeated = createRepetitions();
   const free = () => {
     requests.close();
-    for (const service of services) service.close();
+    for (const service of services) quietly(() => service.close());
   };
 
   const receive = (text: string) => {
     const message = isClosed ? null : readMessage(text, nonce, ownLimit);
-    if (message?.kind === 'request' && !isRepeated(message.id)) {
+    const isNew = (id: string) => !requests.isUnderWay(id) && !isRepeated(id);
+    if (message?.kind === 'request' && isNew(message.id)) {
       void requests.answer(message.id, message.method, message.params);
     } else if (message?.kind === 'notification' && message.method === 'cancel') {
       requests.withdraw(textOf(message.params, 'id') ?? '');
@@ -133,7 +135,7 @@ export function servePanel(
       if (isClosed) return;
       notify('bye', {});
       isClosed = true;
-      unsubscribe();
+      quietly(unsubscribe);
       free();
     },
   };

@@ -17,6 +17,8 @@ export type Method = (params: Fields, call: Call) => Promise<Fields>;
 
 /** Requests of one page: each is answered once, whatever becomes of its work. */
 export interface Requests {
+  /** Whether one with this id waits for its answer. */
+  isUnderWay(id: string): boolean;
   /** Runs it and answers. Never rejects. */
   answer(id: string, method: string, params: Fields): Promise<void>;
   /** Answered at once, and its place is free. What its work opens all the same is closed. */
@@ -62,6 +64,7 @@ export function createRequests(
     });
 
   return {
+    isUnderWay: (id) => underWay.has(id),
     async answer(id, method, params) {
       const gone = new AbortController();
       const withdrawn = new AbortController();
