@@ -30,7 +30,7 @@ const WAIT_LIMIT_MS = 5_000;
 
 /** Others find other instants: `MORTISE_SEED=7 MORTISE_RUNS=5000 npm run jest -- test/real/crashes`. */
 const SEED = Number(process.env['MORTISE_SEED'] ?? 20_261_122);
-const KILLS = Number(process.env['MORTISE_RUNS'] ?? 40);
+const KILLS = Number(process.env['MORTISE_RUNS'] ?? 25);
 /** These cost more: each process signs nothing in, but asks a server three times. */
 const REFRESH_KILLS = Math.floor(KILLS * 0.4);
 const SAVE_KILLS = KILLS - REFRESH_KILLS;

@@ -16,7 +16,7 @@ import type { Opening } from '../support/worker-protocol.js';
 
 const PROCESSES = 16;
 /** `npm run endure` plays 200 of each, and 500 kills in crashes.test.ts. */
-const ROUNDS = Number(process.env['MORTISE_ROUNDS'] ?? 6);
+const ROUNDS = Number(process.env['MORTISE_ROUNDS'] ?? 4);
 /** Of one round. It takes a tenth of a second, and no machine is so busy that it takes this. */
 const ROUND_LIMIT_MS = 15_000;
 
