@@ -50,6 +50,9 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"
 
     def server_bind(self):
+        if self.allow_reuse_address:
+            # Else the connections of the sign-in before hold the port for a minute.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         if self.address_family == socket.AF_INET6:
@@ -79,19 +82,27 @@ def _bind(loopback, port, handler):
 
 class LoopbackListener:
     """
-    Holds a port until `close`. `on_redirect(url, tell)` is called on a thread of its own with every redirect, exactly as it
-    arrived; `tell(kind)` answers the browser.
+    Holds a port until `free`. `on_redirect(url, tell)` is called on a thread of its own with every redirect, exactly as it
+    arrived; `tell(kind)` answers the browser, until `on_given_up(tell)`.
     """
 
-    def __init__(self, rule, on_redirect):
+    def __init__(self, rule, on_redirect, on_given_up):
         self._on_redirect = on_redirect
+        self._on_given_up = on_given_up
         self._last_page = threading.Event()
-        self._owes_page = False
+        # A browser was told how its sign-in ended, and comes back for the page that says so.
+        self.owes_page = False
         self._servers, self.redirect_uri = self._reserve(rule)
         self._host = urlsplit(self.redirect_uri).netloc
         self._path = urlsplit(self.redirect_uri).path or "/"
-        for server in self._servers:
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._served = []
+        try:
+            for server in self._servers:
+                threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+                self._served.append(server)
+        except RuntimeError:  # Too many threads.
+            self.free()
+            raise
 
     def _reserve(self, rule):
         if isinstance(rule, list):
@@ -145,11 +156,12 @@ class LoopbackListener:
 
         def tell(kind):
             outcome[0] = kind if kind in _PAGES else "ignored"
-            self._owes_page = self._owes_page or kind != "ignored"
+            self.owes_page = self.owes_page or kind != "ignored"
             answered.set()
 
         self._on_redirect(url, tell)
-        answered.wait(_OUTCOME_TIMEOUT_S)
+        if not answered.wait(_OUTCOME_TIMEOUT_S):
+            self._on_given_up(tell)
         request.send_response(303)
         request.send_header("location", f"/mortise-{outcome[0]}")
         for name, value in {**_HEADERS, "content-length": "0", "connection": "close"}.items():
@@ -157,14 +169,20 @@ class LoopbackListener:
         request.end_headers()
         return None
 
-    def close(self):
-        """Frees the port within a second. Waits for the browser's last page, so not on a thread that must not stop."""
-        if self._owes_page:
-            self._last_page.wait(_LAST_PAGE_S)
+    def wait_for_page(self):
+        """Until the browser has its last page, within a second; not for a thread that must not stop."""
+        self._last_page.wait(_LAST_PAGE_S)
+
+    def free(self):
+        """Frees the port at once, also for the second time."""
         for server in self._servers:
-            server.shutdown()
+            try:
+                server.socket.shutdown(socket.SHUT_RDWR)  # Ends the waiting, where the system does so.
+            except OSError:
+                pass
+            if server in self._served:
+                server.shutdown()
             server.server_close()
-        self._servers = []
 
 
 def _place_of(uri):
