@@ -11,6 +11,7 @@ import {
   startViews,
   type Engine,
   type View,
+  type ViewEvent,
   type ViewOptions,
   type Views,
 } from './webview-host.js';
@@ -419,20 +420,19 @@ export function describeViews(engine: Engine): void {
         });
         const port = await listen(server);
         left.push(() => new Promise((closed) => server.close(closed)));
-        const view = await openSignIn(redirectUri);
-        // A page has its title before it has all of itself.
-        await view.event(({ event }) => event === 'finished');
         for (const host of ['localhost', '127.0.0.1']) {
+          const view = await openSignIn(redirectUri);
+          // A page has its title before it has all of itself.
+          await view.event(({ event }) => event === 'finished');
           const url = `https://${host}:${port}/authorize`;
           await view.load(url);
           const gone = await view.event((it) => it.event === 'navigating' && it.url === url);
           const at = view.events.indexOf(gone);
-          // Had it gone on, it would have been asked for by now.
-          await view.event((it) => it.event === 'finished' && view.events.indexOf(it) > at);
+          // Had it gone on, it would have been asked for by now. WebKit may tell of it as of any load that failed.
+          const isOver = ({ event }: ViewEvent) => event === 'certificate' || event === 'finished';
+          await view.event((it) => isOver(it) && view.events.indexOf(it) > at);
+          expect(await view.evaluate('document.title')).not.toBe('accepted');
         }
-        // WebKit may tell of a second bad certificate at one port as of any load that failed.
-        expect(view.events.filter(({ event }) => event === 'certificate')).not.toEqual([]);
-        expect(await view.evaluate('document.title')).not.toBe('accepted');
         expect(asked).toEqual([]);
         server.closeAllConnections();
       });
