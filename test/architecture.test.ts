@@ -32,6 +32,9 @@ const ROOMS: ReadonlyArray<readonly [room: RegExp, mayImport: RegExp, types?: Re
   [/^adapters\/(node)\//,      /^src\/errors\.ts|^adapters\/(web|SELF)\/|^node:|^(open|undici|@napi-rs\/keyring)$/, /^src\/(ports|sandbox)\//],
   // What a bare engine lacks comes from packages, which the build puts into its entry.
   [/^adapters\/(engine)\//,    /^src\/errors\.ts|^adapters\/(web|SELF)\/|^@noble\/hashes\/|^whatwg-url$|^@exodus\/bytes\//, /^src\/ports\//],
+  // A panel and its host know the protocol and a channel between them, and neither knows the other.
+  [/^adapters\/webview\/(protocol)\//, /^src\/errors\.ts|^adapters\/(web|webview\/SELF)\//, /^src\/(ports|session|api)\//],
+  [/^adapters\/webview\/(channels|panel|host)\//, /^src\/errors\.ts|^adapters\/(web|webview\/(SELF|protocol))\//, /^src\/(ports|session|api)\/|^adapters\/webview\/channels\/channel\.ts/],
   // Tokens rest in memory where nothing else was asked for. A panel and an element show the states of a session.
   [/^adapters\/([\w-]+)\//,    /^src\/(errors|session\/(memory-store|paste-user-agent))\.ts|^adapters\/(web|SELF)\/|^idb-keyval$|^@noble\/hashes\//, /^src\/(ports|session|api)\//],
   // The stage is what all samples play on; nobody copies it.
@@ -174,6 +177,10 @@ describe('the rules themselves catch', () => {
     ['adapters/node/index.ts',    `const x = await import('left-pad');`],
     ['adapters/node/index.ts',    `import { x } from '../../src/session/session.js';`],
     ['adapters/browser/index.ts', `import { x } from '../node/index.js';`],
+    ['adapters/webview/panel/a.ts',    `import { x } from '../host/serve-host.js';`],
+    ['adapters/webview/host/a.ts',     `import { x } from '../panel/bridge.js';`],
+    ['adapters/webview/host/a.ts',     `import { x } from '../channels/sketchup.js';`],
+    ['adapters/webview/protocol/a.ts', `import { x } from '../panel/bridge.js';`],
     ['adapters/browser/index.ts', `import { readFile } from 'node:fs';`],
     ['adapters/browser/index.ts', `import type { A } from '../../src/sandbox/index.js';`],
     ['samples/one/main.mjs',      `import { x } from '../../src/index.js';`],

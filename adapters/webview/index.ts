@@ -12,21 +12,31 @@ import { fetchTransport } from '../web/fetch-transport.js';
 import { createLocalLock } from '../web/local-lock.js';
 import { pageCrypto } from '../web/page-crypto.js';
 import { systemClock } from '../web/system-clock.js';
-import { toBridge, type Bridge } from './bridge.js';
-import type { Channel } from './channel.js';
-import { chosen, createPanelUserAgent } from './user-agent.js';
+import { toBridge, type Bridge } from './panel/bridge.js';
+import type { Channel } from './channels/channel.js';
+import { chosen, createPanelUserAgent } from './panel/user-agent.js';
 
 export { fetchTransport, type FetchTransportOptions } from '../web/fetch-transport.js';
-export { openBridge, type Ask, type Bridge, type BridgeOptions, type Offer } from './bridge.js';
-export type { Channel } from './channel.js';
-export { connectSession, type ConnectedSession } from './connect-session.js';
-export { hostStore } from './host-store.js';
-export { hostTransport } from './host-transport.js';
-export { createNonce } from './nonce.js';
-export { isRedirect } from './redirect.js';
-export { serveHost, type ServeHostOptions } from './serve-host.js';
-export type { ServedPanel, ServeOptions } from './serve-panel.js';
-export { serveSession, type ServableSession, type ServeSessionOptions } from './serve-session.js';
+export {
+  openBridge,
+  type Ask,
+  type Bridge,
+  type BridgeOptions,
+  type Offer,
+} from './panel/bridge.js';
+export type { Channel } from './channels/channel.js';
+export { connectSession, type ConnectedSession } from './panel/connect-session.js';
+export { hostStore } from './panel/host-store.js';
+export { hostTransport } from './panel/host-transport.js';
+export { createNonce } from './protocol/nonce.js';
+export { isRedirect } from './protocol/redirect.js';
+export { serveHost, type ServeHostOptions } from './host/serve-host.js';
+export type { ServedPanel, ServeOptions } from './host/serve-panel.js';
+export {
+  serveSession,
+  type ServableSession,
+  type ServeSessionOptions,
+} from './host/serve-session.js';
 export { archicadChannel, type ArchicadChannelOptions } from './channels/archicad.js';
 export { cefQueryChannel, type CefQueryChannelOptions } from './channels/cef-query.js';
 export { cefSharpChannel, type CefSharpChannelOptions } from './channels/cef-sharp.js';

@@ -1,4 +1,4 @@
-import { createListeners, type Channel } from '../channel.js';
+import { createListeners, type Channel } from './channel.js';
 import { hearReply, needFunction, receiveByScript } from './globals.js';
 
 export interface CefQueryChannelOptions {

@@ -1,5 +1,5 @@
-import type { Channel } from '../channel.js';
-import { unavailable } from '../wire-error.js';
+import type { Channel } from './channel.js';
+import { unavailable } from '../protocol/wire-error.js';
 import { archicadChannel } from './archicad.js';
 import { cefQueryChannel } from './cef-query.js';
 import { cefSharpChannel } from './cef-sharp.js';

@@ -1,5 +1,5 @@
-import { createListeners, type Channel } from '../channel.js';
-import { unavailable } from '../wire-error.js';
+import { createListeners, type Channel } from './channel.js';
+import { unavailable } from '../protocol/wire-error.js';
 
 /** A function somewhere below the global object, with what it is called on; looked up at each call. */
 export function findFunction(path: string): ((...args: readonly unknown[]) => unknown) | null {

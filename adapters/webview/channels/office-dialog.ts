@@ -1,6 +1,6 @@
 import type { Clock } from '../../../src/ports/index.js';
 import { systemClock } from '../../web/system-clock.js';
-import { createListeners, type Channel } from '../channel.js';
+import { createListeners, type Channel } from './channel.js';
 import { needFunction } from './globals.js';
 import { createOutbox } from './outbox.js';
 

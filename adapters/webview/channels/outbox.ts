@@ -1,5 +1,5 @@
-import { RPC, writeMessage } from '../message.js';
-import { unavailable, writeError } from '../wire-error.js';
+import { RPC, writeMessage } from '../protocol/message.js';
+import { unavailable, writeError } from '../protocol/wire-error.js';
 
 /** What is kept until the other side is there. */
 const MAX_WAITING = 64;

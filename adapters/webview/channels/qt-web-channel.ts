@@ -1,5 +1,5 @@
-import { createListeners, type Channel } from '../channel.js';
-import { unavailable } from '../wire-error.js';
+import { createListeners, type Channel } from './channel.js';
+import { unavailable } from '../protocol/wire-error.js';
 import { createOutbox } from './outbox.js';
 
 /** What the host registers: a slot that takes a text, and a signal with one. */

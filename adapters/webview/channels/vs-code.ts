@@ -1,4 +1,4 @@
-import { toText, type Channel } from '../channel.js';
+import { toText, type Channel } from './channel.js';
 import { needFunction } from './globals.js';
 
 export interface VsCodeApi {

@@ -1,4 +1,4 @@
-import type { Channel } from '../channel.js';
+import type { Channel } from './channel.js';
 import { scriptChannel } from './globals.js';
 
 export interface WebKitChannelOptions {

@@ -1,6 +1,6 @@
 import { misconfigured } from '../../../src/errors.js';
-import { toText, type Channel } from '../channel.js';
-import { unavailable } from '../wire-error.js';
+import { toText, type Channel } from './channel.js';
+import { unavailable } from '../protocol/wire-error.js';
 import { needFunction } from './globals.js';
 
 export interface WindowChannelOptions {

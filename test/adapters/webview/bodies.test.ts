@@ -2,7 +2,7 @@
 import { hostTransport, openBridge, serveHost } from '../../../adapters/webview/index.js';
 import type { BridgeOptions, ServeHostOptions } from '../../../adapters/webview/index.js';
 import type { ByteStream, HttpRequest } from '../../../src/ports/index.js';
-import { createAnswers } from '../../../adapters/webview/serve-answers.js';
+import { createAnswers } from '../../../adapters/webview/host/serve-answers.js';
 import { createFakeClock, settle } from '../../support/fake-clock.js';
 import { createFakeHost, deferred } from '../../support/fake-host.js';
 import { createPair, parsed, rpc } from './panel-pair.js';

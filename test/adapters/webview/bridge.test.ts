@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { openBridge } from '../../../adapters/webview/index.js';
-import { readMessage } from '../../../adapters/webview/message.js';
+import { readMessage } from '../../../adapters/webview/protocol/message.js';
 import { MortiseError } from '../../../src/errors.js';
 import { createFakeClock, settle } from '../../support/fake-clock.js';
 import { createPair, parsed, rpc, type Pair } from './panel-pair.js';

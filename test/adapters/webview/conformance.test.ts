@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createNodeHost } from '../../../adapters/node/index.js';
-import { createListeners, type Channel } from '../../../adapters/webview/channel.js';
+import { createListeners, type Channel } from '../../../adapters/webview/channels/channel.js';
 import { serveHost, serveSession, type ServedPanel } from '../../../adapters/webview/index.js';
 import { createSession } from '../../../src/session/create-session.js';
 import { memoryStore } from '../../../src/session/memory-store.js';

@@ -1,6 +1,6 @@
-import { requestApi } from '../../../adapters/webview/api-request.js';
-import { headersOf } from '../../../adapters/webview/headers.js';
-import { connectSession } from '../../../adapters/webview/connect-session.js';
+import { requestApi } from '../../../adapters/webview/panel/api-request.js';
+import { headersOf } from '../../../adapters/webview/host/headers.js';
+import { connectSession } from '../../../adapters/webview/panel/connect-session.js';
 import { createPair, parsed, rpc } from './panel-pair.js';
 
 const ask = { timeoutMs: 60_000 };

@@ -1,6 +1,6 @@
 // What a page or a host that means no good cannot do by numbers: requests, uploads, answers, pieces without bytes.
-import { createByteList } from '../../../adapters/webview/byte-list.js';
-import { createPlaces } from '../../../adapters/webview/places.js';
+import { createByteList } from '../../../adapters/webview/host/byte-list.js';
+import { createPlaces } from '../../../adapters/webview/panel/places.js';
 import {
   connectSession,
   serveHost,

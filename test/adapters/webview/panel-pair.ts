@@ -1,7 +1,11 @@
-import { openBridge, type Bridge, type BridgeOptions } from '../../../adapters/webview/bridge.js';
-import type { Channel } from '../../../adapters/webview/channel.js';
-import { createListeners } from '../../../adapters/webview/channel.js';
-import { createNonce } from '../../../adapters/webview/nonce.js';
+import {
+  openBridge,
+  type Bridge,
+  type BridgeOptions,
+} from '../../../adapters/webview/panel/bridge.js';
+import type { Channel } from '../../../adapters/webview/channels/channel.js';
+import { createListeners } from '../../../adapters/webview/channels/channel.js';
+import { createNonce } from '../../../adapters/webview/protocol/nonce.js';
 
 export interface Pair {
   readonly nonce: string;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { isRedirect } from '../../../adapters/webview/index.js';
-import { isPresentable } from '../../../adapters/webview/redirect.js';
+import { isPresentable } from '../../../adapters/webview/protocol/redirect.js';
 import { root } from '../../support/source-reader.js';
 
 const protocol = readFileSync(resolve(root, 'adapters/webview/PROTOCOL.md'), 'utf8');

@@ -1,6 +1,6 @@
 import { connectSession, serveSession } from '../../../adapters/webview/index.js';
 import type { BridgeOptions } from '../../../adapters/webview/index.js';
-import type { ServeSessionOptions } from '../../../adapters/webview/serve-session.js';
+import type { ServeSessionOptions } from '../../../adapters/webview/host/serve-session.js';
 import { createSession } from '../../../src/session/create-session.js';
 import type { StateChange } from '../../../src/session/machine.js';
 import { TRANSITIONS } from '../../../src/session/transitions.js';

@@ -3,9 +3,9 @@ import {
   serveHost,
   type WebviewHostOptions,
 } from '../../../adapters/webview/index.js';
-import { servePanel, type Service } from '../../../adapters/webview/serve-panel.js';
-import { invalidParams } from '../../../adapters/webview/serve-requests.js';
-import { textOf } from '../../../adapters/webview/fields.js';
+import { servePanel, type Service } from '../../../adapters/webview/host/serve-panel.js';
+import { invalidParams } from '../../../adapters/webview/host/serve-requests.js';
+import { textOf } from '../../../adapters/webview/protocol/fields.js';
 import { MortiseError } from '../../../src/errors.js';
 import type { RedirectRule, RedirectUserAgent } from '../../../src/ports/index.js';
 import { createFakeHost } from '../../support/fake-host.js';

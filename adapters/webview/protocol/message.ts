@@ -1,4 +1,4 @@
-import { MortiseError } from '../../src/errors.js';
+import { MortiseError } from '../../../src/errors.js';
 import { fieldsOf, isFields, numberOf, own, textOf, type Fields } from './fields.js';
 import { MAX_MESSAGE_BYTES } from './message-limit.js';
 

@@ -1,16 +1,16 @@
-import { MortiseError } from '../../src/errors.js';
-import type { ApiRequest, ApiResponse } from '../../src/api/request.js';
-import type { AccessTokenOptions } from '../../src/session/access-token.js';
-import type { StateChange } from '../../src/session/machine.js';
-import type { SignInOptions } from '../../src/session/sign-in.js';
-import type { SessionState } from '../../src/session/state.js';
-import { systemClock } from '../web/system-clock.js';
+import { MortiseError } from '../../../src/errors.js';
+import type { ApiRequest, ApiResponse } from '../../../src/api/request.js';
+import type { AccessTokenOptions } from '../../../src/session/access-token.js';
+import type { StateChange } from '../../../src/session/machine.js';
+import type { SignInOptions } from '../../../src/session/sign-in.js';
+import type { SessionState } from '../../../src/session/state.js';
+import { systemClock } from '../../web/system-clock.js';
 import { requestApi } from './api-request.js';
 import { toBridge, untilAborted, type Bridge, type BridgeOptions } from './bridge.js';
-import type { Channel } from './channel.js';
-import { fieldsOf, numberOf, own, textOf, type Fields } from './fields.js';
-import { ARRIVAL, eventOf, isStateName, readState } from './session-state.js';
-import { readError, unavailable } from './wire-error.js';
+import type { Channel } from '../channels/channel.js';
+import { fieldsOf, numberOf, own, textOf, type Fields } from '../protocol/fields.js';
+import { ARRIVAL, eventOf, isStateName, readState } from '../protocol/session-state.js';
+import { readError, unavailable } from '../protocol/wire-error.js';
 
 /** A session that the host owns, as far as a panel has it. The names mean what they mean of a session of one's own. */
 export interface ConnectedSession {

@@ -1,9 +1,9 @@
-import { MortiseError, isMortiseError } from '../../src/errors.js';
-import type { HttpTransport } from '../../src/ports/index.js';
+import { MortiseError, isMortiseError } from '../../../src/errors.js';
+import type { HttpTransport } from '../../../src/ports/index.js';
 import { readAnswer, requestWithBody } from './bodies.js';
 import { toBridge, type Bridge, type BridgeOptions } from './bridge.js';
-import type { Channel } from './channel.js';
-import { isPresentable } from './redirect.js';
+import type { Channel } from '../channels/channel.js';
+import { isPresentable } from '../protocol/redirect.js';
 
 /** The core's own limits are shorter. */
 const TIMEOUT_MS = 120_000;

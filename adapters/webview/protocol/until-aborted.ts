@@ -1,4 +1,4 @@
-import { MortiseError } from '../../src/errors.js';
+import { MortiseError } from '../../../src/errors.js';
 
 /** Settles as `promise` does, unless the caller leaves first. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

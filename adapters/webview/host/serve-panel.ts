@@ -1,10 +1,10 @@
-import { MortiseError, misconfigured } from '../../src/errors.js';
-import type { Channel } from './channel.js';
-import { textOf, type Fields } from './fields.js';
-import { readMessage, writeMessage } from './message.js';
-import { agreedLimit, checkedLimit, saidLimit } from './message-limit.js';
-import { createNonce, isNonce } from './nonce.js';
-import { quietly } from './quietly.js';
+import { MortiseError, misconfigured } from '../../../src/errors.js';
+import type { Channel } from '../channels/channel.js';
+import { textOf, type Fields } from '../protocol/fields.js';
+import { readMessage, writeMessage } from '../protocol/message.js';
+import { agreedLimit, checkedLimit, saidLimit } from '../protocol/message-limit.js';
+import { createNonce, isNonce } from '../protocol/nonce.js';
+import { quietly } from '../protocol/quietly.js';
 import { createRepetitions, createRequests, invalidParams, type Method } from './serve-requests.js';
 
 export interface ServeOptions {

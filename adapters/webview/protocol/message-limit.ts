@@ -1,4 +1,4 @@
-import { misconfigured } from '../../src/errors.js';
+import { misconfigured } from '../../../src/errors.js';
 import { own, type Fields } from './fields.js';
 
 /** The longest message either side takes, in bytes of UTF-8. */

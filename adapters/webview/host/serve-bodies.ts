@@ -1,5 +1,5 @@
-import type { Clock } from '../../src/ports/index.js';
-import { textOf } from './fields.js';
+import type { Clock } from '../../../src/ports/index.js';
+import { textOf } from '../protocol/fields.js';
 import { createAnswers, type Answers } from './serve-answers.js';
 import type { Method } from './serve-requests.js';
 import { createUploads, type Uploads } from './serve-uploads.js';

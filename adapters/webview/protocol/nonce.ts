@@ -1,5 +1,5 @@
-import type { CryptoProvider } from '../../src/ports/index.js';
-import { webCrypto } from '../web/web-crypto.js';
+import type { CryptoProvider } from '../../../src/ports/index.js';
+import { webCrypto } from '../../web/web-crypto.js';
 
 const NONCE = /^[\w-]{22,128}$/;
 

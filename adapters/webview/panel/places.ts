@@ -1,4 +1,4 @@
-import { untilAborted } from './until-aborted.js';
+import { untilAborted } from '../protocol/until-aborted.js';
 
 /** So many tasks at once; who comes later begins when one of them is over. Each of them has a limit of its own. */
 export function createPlaces(

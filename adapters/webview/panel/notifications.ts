@@ -1,4 +1,4 @@
-import type { Fields } from './fields.js';
+import type { Fields } from '../protocol/fields.js';
 
 /** Who wants to hear of which notification. None of them disturbs another. */
 export interface Notifications {

@@ -1,11 +1,11 @@
-import { MortiseError } from '../../src/errors.js';
-import type { ApiRequest, ApiResponse } from '../../src/api/request.js';
-import type { ByteStream } from '../../src/ports/index.js';
+import { MortiseError } from '../../../src/errors.js';
+import type { ApiRequest, ApiResponse } from '../../../src/api/request.js';
+import type { ByteStream } from '../../../src/ports/index.js';
 import { readAnswer, requestWithBody } from './bodies.js';
 import type { Bridge } from './bridge.js';
 import { joinSignals } from './joined-signal.js';
-import type { Fields } from './fields.js';
-import { joinBytes } from './join-bytes.js';
+import type { Fields } from '../protocol/fields.js';
+import { joinBytes } from '../protocol/join-bytes.js';
 
 /** The host tries again by itself, so its answer may take several tries of a request's own limit. */
 const TIMEOUT_MS = 120_000;

@@ -1,6 +1,6 @@
-import { numberOf, textsOf, type Fields } from './fields.js';
-import { agreedLimit, saidLimit } from './message-limit.js';
-import { unavailable } from './wire-error.js';
+import { numberOf, textsOf, type Fields } from '../protocol/fields.js';
+import { agreedLimit, saidLimit } from '../protocol/message-limit.js';
+import { unavailable } from '../protocol/wire-error.js';
 
 const PROTOCOL = 1;
 

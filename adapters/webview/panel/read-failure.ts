@@ -1,7 +1,7 @@
-import type { MortiseError } from '../../src/errors.js';
-import { textOf, type Fields } from './fields.js';
-import { RPC } from './message.js';
-import { readError, unavailable } from './wire-error.js';
+import type { MortiseError } from '../../../src/errors.js';
+import { textOf, type Fields } from '../protocol/fields.js';
+import { RPC } from '../protocol/message.js';
+import { readError, unavailable } from '../protocol/wire-error.js';
 
 /** What a host's error answer means to the caller. */
 export function readFailure(code: number, data: Fields): MortiseError {

@@ -1,9 +1,17 @@
-import type { ApiRequest, ApiResponse, QueryValue } from '../../src/api/request.js';
-import type { Session } from '../../src/session/create-session.js';
-import type { SharedAccess } from '../../src/session/access.js';
-import { systemClock } from '../web/system-clock.js';
-import type { Channel } from './channel.js';
-import { fieldsOf, numberOf, oneOf, own, textMapOf, textOf, type Fields } from './fields.js';
+import type { ApiRequest, ApiResponse, QueryValue } from '../../../src/api/request.js';
+import type { Session } from '../../../src/session/create-session.js';
+import type { SharedAccess } from '../../../src/session/access.js';
+import { systemClock } from '../../web/system-clock.js';
+import type { Channel } from '../channels/channel.js';
+import {
+  fieldsOf,
+  numberOf,
+  oneOf,
+  own,
+  textMapOf,
+  textOf,
+  type Fields,
+} from '../protocol/fields.js';
 import { headersOf } from './headers.js';
 import { createServedBodies } from './serve-bodies.js';
 import {
@@ -14,8 +22,8 @@ import {
   type Service,
 } from './serve-panel.js';
 import { invalidParams, type Call } from './serve-requests.js';
-import { writeState } from './session-state.js';
-import { writeError } from './wire-error.js';
+import { writeState } from '../protocol/session-state.js';
+import { writeError } from '../protocol/wire-error.js';
 
 type RequestApi = { request(request: ApiRequest): Promise<ApiResponse> };
 export type ServableSession = Pick<

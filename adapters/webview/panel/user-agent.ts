@@ -1,15 +1,15 @@
-import { MortiseError, misconfigured } from '../../src/errors.js';
+import { MortiseError, misconfigured } from '../../../src/errors.js';
 import type {
   RedirectOutcome,
   RedirectRule,
   RedirectUserAgent,
   UserAgentVisit,
-} from '../../src/ports/index.js';
-import { systemClock } from '../web/system-clock.js';
+} from '../../../src/ports/index.js';
+import { systemClock } from '../../web/system-clock.js';
 import type { Bridge } from './bridge.js';
-import { numberOf, oneOf, textOf, type Fields } from './fields.js';
-import { isRedirect } from './redirect.js';
-import { unavailable } from './wire-error.js';
+import { numberOf, oneOf, textOf, type Fields } from '../protocol/fields.js';
+import { isRedirect } from '../protocol/redirect.js';
+import { unavailable } from '../protocol/wire-error.js';
 
 export interface PanelUserAgentOptions {
   readonly bridge: Bridge;

@@ -1,19 +1,19 @@
-import { MortiseError, isMortiseError } from '../../src/errors.js';
-import type { Clock } from '../../src/ports/index.js';
-import { systemClock } from '../web/system-clock.js';
-import type { Channel } from './channel.js';
-import type { Fields } from './fields.js';
+import { MortiseError, isMortiseError } from '../../../src/errors.js';
+import type { Clock } from '../../../src/ports/index.js';
+import { systemClock } from '../../web/system-clock.js';
+import type { Channel } from '../channels/channel.js';
+import type { Fields } from '../protocol/fields.js';
 import { helloParams, readHello, type Greeting } from './hello.js';
-import { createLateAnswers } from './late-answers.js';
-import { readMessage, writeMessage } from './message.js';
-import { checkedLimit, roomBeside } from './message-limit.js';
-import { findNonce, isNonce, randomName } from './nonce.js';
+import { createLateAnswers } from '../protocol/late-answers.js';
+import { readMessage, writeMessage } from '../protocol/message.js';
+import { checkedLimit, roomBeside } from '../protocol/message-limit.js';
+import { findNonce, isNonce, randomName } from '../protocol/nonce.js';
 import { createNotifications } from './notifications.js';
 import { createPlaces } from './places.js';
-import { quietly } from './quietly.js';
+import { quietly } from '../protocol/quietly.js';
 import { readFailure } from './read-failure.js';
-import { untilAborted } from './until-aborted.js';
-import { unavailable } from './wire-error.js';
+import { untilAborted } from '../protocol/until-aborted.js';
+import { unavailable } from '../protocol/wire-error.js';
 
 export { untilAborted };
 

@@ -1,8 +1,8 @@
-import { fromBase64 } from './base64.js';
+import { fromBase64 } from '../protocol/base64.js';
 import { createByteList, type ByteList } from './byte-list.js';
-import { own, textOf, type Fields } from './fields.js';
-import { MAX_MESSAGE_BYTES } from './message-limit.js';
-import { randomName } from './nonce.js';
+import { own, textOf, type Fields } from '../protocol/fields.js';
+import { MAX_MESSAGE_BYTES } from '../protocol/message-limit.js';
+import { randomName } from '../protocol/nonce.js';
 import { invalidParams } from './serve-requests.js';
 
 /** What the uploads of one page hold in memory, in bytes: what is put together, and what a request is being made of. */

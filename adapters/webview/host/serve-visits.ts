@@ -1,14 +1,22 @@
-import { MortiseError, isMortiseError } from '../../src/errors.js';
+import { MortiseError, isMortiseError } from '../../../src/errors.js';
 import type {
   Host,
   RedirectOutcome,
   RedirectRule,
   RedirectUserAgent,
   UserAgentVisit,
-} from '../../src/ports/index.js';
-import { fieldsOf, numberOf, oneOf, own, textOf, textsOf, type Fields } from './fields.js';
-import { randomName } from './nonce.js';
-import { isPresentable } from './redirect.js';
+} from '../../../src/ports/index.js';
+import {
+  fieldsOf,
+  numberOf,
+  oneOf,
+  own,
+  textOf,
+  textsOf,
+  type Fields,
+} from '../protocol/fields.js';
+import { randomName } from '../protocol/nonce.js';
+import { isPresentable } from '../protocol/redirect.js';
 import type { Notify, Service } from './serve-panel.js';
 import { invalidParams } from './serve-requests.js';
 

@@ -1,9 +1,9 @@
-import { MortiseError } from '../../src/errors.js';
-import type { Fields } from './fields.js';
-import { isFields, own } from './fields.js';
-import { releaseOpened } from './late-answers.js';
-import { RPC } from './message.js';
-import { writeError } from './wire-error.js';
+import { MortiseError } from '../../../src/errors.js';
+import type { Fields } from '../protocol/fields.js';
+import { isFields, own } from '../protocol/fields.js';
+import { releaseOpened } from '../protocol/late-answers.js';
+import { RPC } from '../protocol/message.js';
+import { writeError } from '../protocol/wire-error.js';
 
 /** What one request may do beside answering. */
 export interface Call {

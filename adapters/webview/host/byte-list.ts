@@ -1,4 +1,4 @@
-import { joinBytes } from './join-bytes.js';
+import { joinBytes } from '../protocol/join-bytes.js';
 
 /** Bytes that come in pieces of any length, in little more memory than they have. */
 export interface ByteList {

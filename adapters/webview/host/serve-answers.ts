@@ -1,12 +1,12 @@
-import type { ByteStream, Clock } from '../../src/ports/index.js';
-import { MortiseError, misconfigured } from '../../src/errors.js';
-import { toBase64 } from './base64.js';
-import { textOf, type Fields } from './fields.js';
-import { joinBytes } from './join-bytes.js';
-import { roomBeside } from './message-limit.js';
-import { randomName } from './nonce.js';
+import type { ByteStream, Clock } from '../../../src/ports/index.js';
+import { MortiseError, misconfigured } from '../../../src/errors.js';
+import { toBase64 } from '../protocol/base64.js';
+import { textOf, type Fields } from '../protocol/fields.js';
+import { joinBytes } from '../protocol/join-bytes.js';
+import { roomBeside } from '../protocol/message-limit.js';
+import { randomName } from '../protocol/nonce.js';
 import { invalidParams } from './serve-requests.js';
-import { untilAborted } from './until-aborted.js';
+import { untilAborted } from '../protocol/until-aborted.js';
 
 /** How long an answer waits for its body: a short one then needs no second message, a slow one is not held up. */
 const GATHER_MS = 100;

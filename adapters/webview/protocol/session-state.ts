@@ -1,5 +1,5 @@
-import type { AuthorizingState, SessionState, StateName } from '../../src/session/state.js';
-import type { EventName } from '../../src/session/transitions.js';
+import type { AuthorizingState, SessionState, StateName } from '../../../src/session/state.js';
+import type { EventName } from '../../../src/session/transitions.js';
 import { fieldsOf, numberOf, oneOf, own, textOf, textsOf, type Fields } from './fields.js';
 
 const REASONS = ['never', 'signedOut', 'rejected', 'damaged'] as const;

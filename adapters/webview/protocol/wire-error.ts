@@ -3,7 +3,7 @@ import {
   isMortiseError,
   type ErrorCode,
   type ErrorDetails,
-} from '../../src/errors.js';
+} from '../../../src/errors.js';
 import { numberOf, oneOf, own, textOf, textsOf, type Fields } from './fields.js';
 
 const REASONS = ['never', 'signedOut', 'rejected', 'damaged'] as const;

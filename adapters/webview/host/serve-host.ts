@@ -1,10 +1,10 @@
-import { MortiseError, isMortiseError } from '../../src/errors.js';
-import type { Host, KeyValueStore } from '../../src/ports/index.js';
-import { createTurns } from '../web/turns.js';
-import type { Channel } from './channel.js';
-import { textMapOf, textOf, type Fields } from './fields.js';
+import { MortiseError, isMortiseError } from '../../../src/errors.js';
+import type { Host, KeyValueStore } from '../../../src/ports/index.js';
+import { createTurns } from '../../web/turns.js';
+import type { Channel } from '../channels/channel.js';
+import { textMapOf, textOf, type Fields } from '../protocol/fields.js';
 import { headersOf } from './headers.js';
-import { isPresentable } from './redirect.js';
+import { isPresentable } from '../protocol/redirect.js';
 import { createServedBodies } from './serve-bodies.js';
 import {
   servePanel,
@@ -16,7 +16,7 @@ import {
 } from './serve-panel.js';
 import { invalidParams, type Call } from './serve-requests.js';
 import { visitService } from './serve-visits.js';
-import { untilAborted } from './until-aborted.js';
+import { untilAborted } from '../protocol/until-aborted.js';
 
 export interface ServeHostOptions extends ServeOptions {
   /** What of the host the panel may use; nothing by default. The store is to hold nothing of anybody else's. */

@@ -1,11 +1,11 @@
-import { MortiseError } from '../../src/errors.js';
-import type { ByteStream, HttpRequest } from '../../src/ports/index.js';
-import { fromBase64, toBase64 } from './base64.js';
+import { MortiseError } from '../../../src/errors.js';
+import type { ByteStream, HttpRequest } from '../../../src/ports/index.js';
+import { fromBase64, toBase64 } from '../protocol/base64.js';
 import type { Ask, Bridge, Offer } from './bridge.js';
-import { own, textMapOf, textOf, numberOf, type Fields } from './fields.js';
-import { MAX_MESSAGE_BYTES } from './message-limit.js';
+import { own, textMapOf, textOf, numberOf, type Fields } from '../protocol/fields.js';
+import { MAX_MESSAGE_BYTES } from '../protocol/message-limit.js';
 import { BODY_TIMEOUT_MS, closeBody, sendAhead } from './send-ahead.js';
-import { unavailable } from './wire-error.js';
+import { unavailable } from '../protocol/wire-error.js';
 
 /** One request with a body, which goes in its message where it fits and ahead of it in pieces where not. */
 export interface BodyRequest {

@@ -1,9 +1,9 @@
-import { MortiseError } from '../../src/errors.js';
-import type { KeyValueStore } from '../../src/ports/index.js';
+import { MortiseError } from '../../../src/errors.js';
+import type { KeyValueStore } from '../../../src/ports/index.js';
 import { toBridge, type Bridge, type BridgeOptions } from './bridge.js';
-import type { Channel } from './channel.js';
-import { own, textOf, type Fields } from './fields.js';
-import { unavailable } from './wire-error.js';
+import type { Channel } from '../channels/channel.js';
+import { own, textOf, type Fields } from '../protocol/fields.js';
+import { unavailable } from '../protocol/wire-error.js';
 
 const TIMEOUT_MS = 10_000;
 const LONGEST_VALUE = 262_144;

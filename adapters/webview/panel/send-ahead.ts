@@ -1,10 +1,10 @@
-import { MortiseError } from '../../src/errors.js';
-import type { ByteStream } from '../../src/ports/index.js';
-import { toBase64 } from './base64.js';
+import { MortiseError } from '../../../src/errors.js';
+import type { ByteStream } from '../../../src/ports/index.js';
+import { toBase64 } from '../protocol/base64.js';
 import type { Bridge, Offer } from './bridge.js';
-import { textOf } from './fields.js';
-import { untilAborted } from './until-aborted.js';
-import { unavailable } from './wire-error.js';
+import { textOf } from '../protocol/fields.js';
+import { untilAborted } from '../protocol/until-aborted.js';
+import { unavailable } from '../protocol/wire-error.js';
 
 /** Of each message about a body, in milliseconds. */
 export const BODY_TIMEOUT_MS = 60_000;

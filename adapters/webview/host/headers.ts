@@ -1,4 +1,4 @@
-import type { Fields } from './fields.js';
+import type { Fields } from '../protocol/fields.js';
 
 /** All of them where they can be listed, else those that Mortise asks for. */
 export function headersOf(headers: { get(name: string): string | null | undefined }): Fields {
