@@ -135,7 +135,10 @@ export function createIndexedDbStore({ name, records }: IndexedDbStoreParts): Ke
 
 /** Two records are never sealed with the same nonce. */
 const isSame = (one: unknown, other: unknown): boolean => nonceOf(one) === nonceOf(other);
-const nonceOf = (record: unknown): string => String((Object(record) as { nonce?: unknown }).nonce);
+const nonceOf = (record: unknown): string => {
+  const { nonce } = Object(record) as { nonce?: unknown };
+  return ArrayBuffer.isView(nonce) ? String(nonce) : '';
+};
 
 /** What a browser says is not quoted. */
 function told(error: unknown): MortiseError {

@@ -60,7 +60,16 @@ export function openRecords(database: string, limited: Limited): Records {
       // Who asked was told that it failed, and may have saved something newer.
       if (isOver) throw new Error('too late');
       const transaction = connection.transaction(OBJECT_STORE, mode, { durability: 'strict' });
-      return callback(transaction.objectStore(OBJECT_STORE));
+      let reason: unknown;
+      transaction.addEventListener('error', ({ target }) => {
+        reason = (target as IDBRequest).error;
+      });
+      try {
+        return await callback(transaction.objectStore(OBJECT_STORE));
+      } catch (error) {
+        // A transaction does not know yet why its request has failed (Firefox, for a full disk).
+        throw error ?? reason;
+      }
     };
     const again = (error: unknown): Promise<T> => {
       if (isOver || FINAL.test(nameOf(error))) throw error;

@@ -54,7 +54,7 @@ export async function unseal(
 
 export function isPageKey(value: unknown): value is PageKey {
   const { id, key } = Object(value) as Partial<PageKey>;
-  return typeof id === 'string' && typeof key === 'object';
+  return typeof id === 'string' && Object.prototype.toString.call(key) === '[object CryptoKey]';
 }
 
 export function isSealedRecord(value: unknown): value is SealedRecord {

@@ -48,17 +48,19 @@ export function createHostClock(host: HostFunction): HostClock {
 
   const wait = async (id: number, timer: Timer, isBackground: boolean): Promise<void> => {
     while (timers.has(id) && way === 'waits') {
-      const leftMs = Math.ceil(timer.dueMs - monotonicMs());
+      const startMs = monotonicMs();
+      const leftMs = Math.ceil(timer.dueMs - startMs);
       const ms = Math.min(Math.max(leftMs, 0), LONGEST_WAIT_MS);
       const answer = await host.ask('wait', { id, ms, background: isBackground }).catch(() => null);
       if (!timers.has(id)) return;
       if (answer && answer.refused !== null) break;
-      const lateMs = monotonicMs() - timer.dueMs;
-      if (lateMs >= -TOLERANCE_MS) {
+      const nowMs = monotonicMs();
+      if (nowMs - timer.dueMs >= -TOLERANCE_MS) {
         if (answer) unmet = 0;
         return fire(id, timer);
       }
-      if ((!answer || ms < LONGEST_WAIT_MS) && (unmet += 1) >= MAX_UNMET) break;
+      const isEarly = nowMs - startMs < ms - TOLERANCE_MS;
+      if ((!answer || isEarly) && (unmet += 1) >= MAX_UNMET) break;
     }
     if (!timers.has(id)) return;
     way = 'ticks';

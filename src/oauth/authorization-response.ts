@@ -29,7 +29,8 @@ export function readAuthorizationCode(
   { dialect, hints }: Pick<Provider, 'dialect' | 'hints'>,
 ): string | null {
   const url = parseUrl(redirectUrl);
-  if (!url || !isSamePlace(url, new URL(expected.redirectUri))) return null;
+  const place = parseUrl(expected.redirectUri);
+  if (!url || !place || !isSamePlace(url, place)) return null;
   const query = url.searchParams;
   const { codeParameter = 'code', denialParameter } = dialect;
   const isDenied = denialParameter !== undefined && query.get(denialParameter) === 'true';

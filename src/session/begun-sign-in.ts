@@ -28,10 +28,21 @@ export async function beginSignIn(
   if (!('loopback' in redirect) && !redirect.includes(redirectUri)) {
     throw misconfigured('the redirect URI is not one of the provider’s');
   }
+  // What is endless, or no number, would come back from the store as nothing.
+  if (!(timeoutMs > 0 && Number.isFinite(timeoutMs))) {
+    throw misconfigured('timeoutMs must be a finite number above 0');
+  }
+  // It forgets what was begun before.
+  await context.signingOut;
+  const { signOuts } = context;
   const { authorizationUrl, state, codeVerifier, server } = await authorize(context, redirectUri);
   const startedAtMs = host.clock.nowMs();
   const expiresAtMs = startedAtMs + timeoutMs;
   await store.addAttempt({ state, codeVerifier, redirectUri, startedAtMs, expiresAtMs });
+  if (context.signOuts !== signOuts) {
+    await store.takeAttempt(state);
+    throw new MortiseError('sign_in_cancelled', {});
+  }
   return { authorizationUrl, ...weaknessOf(server) };
 }
 

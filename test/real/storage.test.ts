@@ -326,4 +326,18 @@ describeInFirefox('pages of Firefox', () => {
 
   describeRows('Firefox', () => newTab());
   describeStore('Firefox', () => newTab());
+
+  test('case 76: no room is left: told as full', async () => {
+    // In kilobytes, for all pages.
+    const small = await launchFirefox({ 'dom.quotaManager.temporaryStorage.fixedLimit': 1_024 });
+    const page = await small.newPage();
+    await page.goto(pages.url);
+    const problem = await page.evaluate(() =>
+      Parts.indexedDbStore()
+        .set('a', 'much'.repeat(1_000_000))
+        .catch((error: { details: { problem: string } }) => error.details.problem),
+    );
+    await small.close();
+    expect(problem).toBe('full');
+  });
 });

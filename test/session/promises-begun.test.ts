@@ -87,6 +87,57 @@ describe('a sign-in cut in two', () => {
     expect(desk.server.tokenRequests()).toHaveLength(isInTime ? 1 : 0);
   });
 
+  test.each([Infinity, NaN, 0, -1, '60000' as unknown as number])(
+    'cannot be begun for %p ms, for it could never be finished',
+    async (timeoutMs) => {
+      const desk = createDesk();
+      await expect(begin(desk.start(), 'ann', timeoutMs)).rejects.toEqual(
+        failing('configuration_error', { problem: 'timeoutMs must be a finite number above 0' }),
+      );
+      expect(desk.store.operations).toEqual([]);
+    },
+  );
+
+  test('that is begun during a sign-out is not forgotten with what was before', async () => {
+    const desk = createDesk();
+    const own = await desk.signedIn();
+    const out = own.session.signOut();
+    const redirectUrl = await begin(own);
+    await out;
+    await own.session.completeSignIn(redirectUrl);
+    expect(own.session.state.name).toBe('signedIn');
+  });
+
+  test.each<[Operation]>([['get'], ['set']])(
+    'case 137: that is still being begun at a sign-out is over with it (%s)',
+    async (operation) => {
+      const desk = createDesk();
+      const own = await desk.signedIn();
+      const { reached, letGo } = stall(desk.store, operation, /\/attempts$/);
+      const begun = begin(own);
+      begun.catch(() => {});
+      await reached;
+      const out = own.session.signOut();
+      await letGo();
+      await out;
+      await expect(begun).rejects.toEqual(failing('sign_in_cancelled'));
+      expect([...desk.store.values]).toEqual([]);
+    },
+  );
+
+  test('case 187: is found beside what was damaged in the store', async () => {
+    const desk = createDesk();
+    const own = desk.start();
+    const redirectUrl = await begin(own);
+    for (const [key, text] of desk.store.values) {
+      const { attempts } = JSON.parse(text) as { attempts: object[] };
+      const damaged = { ...attempts[0], state: 'x', redirectUri: 'none' };
+      desk.store.values.set(key, JSON.stringify({ attempts: [...attempts, damaged] }));
+    }
+    await own.session.completeSignIn(redirectUrl);
+    expect(own.session.state.name).toBe('signedIn');
+  });
+
   test('takes the address with whatever blanks were copied along', async () => {
     const desk = createDesk();
     const own = desk.start();

@@ -26,11 +26,12 @@ const options: LaunchOptions = {
 
 /**
  * Starts it, driven by WebDriver BiDi with its own empty profile: `const browser = await launchFirefox()`, then
- * `browser.newPage()` as puppeteer-core has it. `browser.close()` ends the process.
+ * `browser.newPage()` as puppeteer-core has it. `browser.close()` ends the process. `preferences`: more of `about:config`.
  */
-export async function launchFirefox(): Promise<Browser> {
+export async function launchFirefox(preferences: Record<string, unknown> = {}): Promise<Browser> {
   const { launch } = await import('puppeteer-core');
-  return launch(options);
+  const extraPrefsFirefox = { ...options.extraPrefsFirefox, ...preferences };
+  return launch({ ...options, extraPrefsFirefox });
 }
 
 /** As `describe`. Without a browser it fails in CI, and elsewhere says what was left out. */

@@ -15,8 +15,11 @@ export interface FakeIndexedDb {
   closeAll(how: 'told' | 'silently'): void;
   /** Somebody deletes the databases. */
   clear(): void;
-  /** The next transactions of this kind fail with an error of this name. */
-  fail(mode: IDBTransactionMode, name: string, times?: number): void;
+  /**
+   * The next transactions of this kind fail with an error of this name: by a request, whose event reaches the transaction
+   * before that knows why (Firefox, for a full disk), or when all is to be kept (Chromium).
+   */
+  fail(mode: IDBTransactionMode, name: string, times?: number, at?: 'request' | 'commit'): void;
   /** Opening fails with an error of this name, at once or later; `never`: it does not end. */
   failToOpen(how: 'throws' | 'fails' | 'never', name?: string): void;
   /** How many wait for an opening that does not end. */
@@ -30,6 +33,14 @@ export interface FakeIndexedDb {
 }
 
 const failure = (name: string) => new DOMException('as asked for', name);
+
+interface Transaction {
+  error: unknown;
+  oncomplete?: () => void;
+  onabort?: () => void;
+  onerror?: () => void;
+  addEventListener(type: 'error', heard: (event: { target: Request }) => void): void;
+}
 
 interface Request {
   result?: unknown;
@@ -46,7 +57,7 @@ export function createFakeIndexedDb(): FakeIndexedDb {
     onversionchange?: () => void;
     close(): void;
   }>();
-  const failing: { mode: IDBTransactionMode; name: string; times: number }[] = [];
+  const failing: { mode: IDBTransactionMode; name: string; times: number; at: string }[] = [];
   let opening: { how: 'throws' | 'fails' | 'never'; name: string } | null = null;
   let hanging: (() => void)[] = [];
   let opened = 0;
@@ -59,11 +70,21 @@ export function createFakeIndexedDb(): FakeIndexedDb {
     fake.onTransaction(mode, transactions);
     const fault = failing.find((each) => each.mode === mode && each.times > 0);
     if (fault) fault.times -= 1;
-    const transaction: { error?: unknown; oncomplete?: () => void; onabort?: () => void } = {};
+    let hear: (event: { target: Request }) => void = () => {};
+    const transaction: Transaction = {
+      error: null,
+      addEventListener: (_, heard) => void (hear = heard),
+    };
     const answer = (result: unknown): Request => {
       const request: Request = { result };
-      if (fault) request.error = failure(fault.name);
-      later(() => (fault ? request.onerror?.() : request.onsuccess?.()));
+      const isRefused = fault?.at === 'request';
+      if (isRefused) request.error = failure(fault.name);
+      later(() => {
+        if (!isRefused) return request.onsuccess?.();
+        request.onerror?.();
+        hear({ target: request });
+        return transaction.onerror?.();
+      });
       return request;
     };
     // After what its requests have led to.
@@ -86,7 +107,7 @@ export function createFakeIndexedDb(): FakeIndexedDb {
         return answer(undefined);
       },
     };
-    return { objectStore: () => objectStore };
+    return Object.assign(transaction, { objectStore: () => objectStore });
   };
 
   const connect = (name: string) => {
@@ -143,8 +164,8 @@ export function createFakeIndexedDb(): FakeIndexedDb {
       for (const connection of [...connections]) connection.onversionchange?.();
       databases.clear();
     },
-    fail: (mode: IDBTransactionMode, name: string, times = Infinity) =>
-      void failing.push({ mode, name, times }),
+    fail: (mode: IDBTransactionMode, name: string, times = Infinity, at = 'request') =>
+      void failing.push({ mode, name, times, at }),
     failToOpen: (how: 'throws' | 'fails' | 'never', name = 'UnknownError') =>
       void (opening = { how, name }),
     get hanging() {

@@ -164,6 +164,8 @@ describe('indexedDbStore: the key', () => {
     ['is gone', () => void kept().delete(KEY)],
     ['is another', () => void kept().set(KEY, { ...(kept().get(KEY) as object), id: 'another' })],
     ['is no key', () => void kept().set(KEY, 'mortise')],
+    ['is none any more', () => void kept().set(KEY, { ...(kept().get(KEY) as object), key: null })],
+    ['is something else', () => void kept().set(KEY, { ...(kept().get(KEY) as object), key: {} })],
   ])(
     'that %s: the record cannot be read again, and the next save replaces it',
     async (_, spoil) => {
@@ -211,6 +213,7 @@ describe('indexedDbStore: a record that was changed', () => {
     ['its nonce', () => ({ ...record(), nonce: flip(record().nonce) })],
     ['all of it', () => 'mortise'],
     ['its shape', () => ({ keyId: record().keyId })],
+    ['its nonce to what is no text', () => ({ ...record(), nonce: { toString: null } })],
     ['its place', () => kept().get('mortise/1-sealed/b')],
   ])('%s: is damaged, told once, and taken away', async (_, changed) => {
     const store = indexedDbStore();
@@ -276,17 +279,20 @@ describe('case 76: a page that cannot keep anything', () => {
     await session.close();
   });
 
-  test('a full disk is told as full, and what was there stays', async () => {
-    const store = indexedDbStore();
-    await store.set('a', 'one');
-    fake.fail('readwrite', 'QuotaExceededError', 1);
-    expect(await failure(store.set('a', SECRET))).toMatchObject(
-      unavailable('full', { retryable: true }),
-    );
-    expect(await store.get('a')).toBe('one');
-    await store.set('a', 'two');
-    expect(await store.get('a')).toBe('two');
-  });
+  test.each(['request', 'commit'] as const)(
+    'a full disk, found out by the %s, is told as full, and what was there stays',
+    async (at) => {
+      const store = indexedDbStore();
+      await store.set('a', 'one');
+      fake.fail('readwrite', 'QuotaExceededError', 1, at);
+      expect(await failure(store.set('a', SECRET))).toMatchObject(
+        unavailable('full', { retryable: true }),
+      );
+      expect(await store.get('a')).toBe('one');
+      await store.set('a', 'two');
+      expect(await store.get('a')).toBe('two');
+    },
+  );
 
   test('a database that cannot be used for another reason', async () => {
     fake.fail('readwrite', 'UnknownError');

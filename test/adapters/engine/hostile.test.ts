@@ -397,6 +397,16 @@ describe('time', () => {
     expect(calls).toBe(1);
   });
 
+  test('wait that answers too early, for a timer of years: no question goes in circles either', async () => {
+    const { host, methods, called } = play();
+    let waits = 0;
+    methods['wait'] = () => ((waits += 1) < 100 ? null : new Refusal('unsupported'));
+    const stop = host.clock.after(Infinity, () => {});
+    await settle();
+    stop();
+    expect(called.filter(({ method }) => method === 'wait').length).toBeLessThan(5);
+  });
+
   test('wait that fails once is asked again, and later ones wait as before', async () => {
     const { host, methods } = play();
     let fails = true;
