@@ -3,7 +3,7 @@ import type { ApiRequest, ApiResponse } from '../../../src/api/request.js';
 import type { ByteStream } from '../../../src/ports/index.js';
 import { readAnswer, requestWithBody } from './bodies.js';
 import type { Bridge } from './bridge.js';
-import { joinSignals } from './joined-signal.js';
+import { createClosing, type Closing } from './closing.js';
 import type { Fields } from '../protocol/fields.js';
 import { joinBytes } from '../protocol/join-bytes.js';
 
@@ -16,11 +16,11 @@ const MAX_BYTES = 32 << 20;
 
 /**
  * `session.api.request`, sent by the host with a token that stays there. `onProgress` is not heard of. Whatever is under
- * way when `closing` is aborted, reading a body too, is `aborted`.
+ * way at `closing`, reading a body too, is `aborted`.
  */
 export function requestApi(
   bridge: Bridge,
-  closing?: AbortSignal,
+  closing = createClosing(),
 ): (request: ApiRequest) => Promise<ApiResponse> {
   return async ({
     method,
@@ -84,12 +84,12 @@ interface Sending {
   readonly text: ApiRequest['body'];
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly closing: AbortSignal | undefined;
+  readonly closing: Closing;
 }
 
 async function send(bridge: Bridge, params: Fields, sending: Sending) {
-  const { text, timeoutMs, ...signals } = sending;
-  const { signal, free } = joinSignals([signals.signal, signals.closing]);
+  const { text, timeoutMs, closing } = sending;
+  const { signal, free } = closing.join(sending.signal);
   try {
     const answer = await requestWithBody(
       bridge,
@@ -103,10 +103,7 @@ async function send(bridge: Bridge, params: Fields, sending: Sending) {
       { timeoutMs: Math.max(TIMEOUT_MS, timeoutMs ?? 0), signal },
     );
     const received = readAnswer(bridge, 'session', answer, { signal, onOver: free });
-    return {
-      received,
-      isAborted: () => [signals.signal, signals.closing].some((each) => each?.aborted),
-    };
+    return { received, isAborted: () => closing.isClosed || sending.signal?.aborted };
   } catch (error) {
     free();
     throw error;

@@ -7,6 +7,7 @@ import type { SessionState } from '../../../src/session/state.js';
 import { systemClock } from '../../web/system-clock.js';
 import { requestApi } from './api-request.js';
 import { toBridge, untilAborted, type Bridge, type BridgeOptions } from './bridge.js';
+import { createClosing } from './closing.js';
 import type { Channel } from '../channels/channel.js';
 import { fieldsOf, numberOf, own, textOf, type Fields } from '../protocol/fields.js';
 import { ARRIVAL, eventOf, isStateName, readState } from '../protocol/session-state.js';
@@ -44,14 +45,14 @@ export function connectSession(
   const isOwnBridge = !('request' in port);
   const bridge = toBridge(port, options);
   const listeners = new Set<(change: StateChange) => void>();
-  const closing = new AbortController();
+  const closing = createClosing();
   let state: SessionState = Object.freeze({ name: 'idle' });
   let seq = -1;
   let asking: Promise<void> | null = null;
   let pending: Promise<void> | null = null;
 
   const needOpen = () => {
-    if (closing.signal.aborted) throw new MortiseError('aborted', {});
+    if (closing.isClosed) throw new MortiseError('aborted', {});
   };
   const ask = async (
     method: string,
@@ -62,7 +63,8 @@ export function connectSession(
     needOpen();
     // Nobody waits any more, but nothing is withdrawn: the session goes on.
     const asked = bridge.request('session', method, params, { timeoutMs, signal });
-    return untilAborted(asked, closing.signal);
+    const { signal: closed, free } = closing.join(undefined);
+    return untilAborted(asked, closed).finally(free);
   };
 
   const tell = (change: StateChange) => {
@@ -135,7 +137,7 @@ export function connectSession(
   // Who needs it hears of the failure by asking.
   restore().catch(() => {});
 
-  const requestOfApi = requestApi(bridge, closing.signal);
+  const requestOfApi = requestApi(bridge, closing);
 
   return {
     get state() {
@@ -193,7 +195,7 @@ export function connectSession(
       stopListening();
       stopMissing();
       listeners.clear();
-      closing.abort();
+      closing.close();
       // After what frees bodies at the host has gone out.
       if (isOwnBridge) systemClock.after(0, () => bridge.close());
     },

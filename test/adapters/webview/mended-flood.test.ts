@@ -16,6 +16,7 @@ import {
 } from '../../support/fake-host.js';
 import { createPair, parsed, rpc, type Pair } from './panel-pair.js';
 
+const { addEventListener } = EventTarget.prototype;
 const never = () => new Promise<never>(() => {});
 const GET = { method: 'GET', url: 'https://api.example/', headers: {} };
 const STATE = { name: 'signedOut', reason: 'never' };
@@ -189,9 +190,21 @@ describe('a panel', () => {
     });
     const session = connectSession(pair.bridge());
     await settle();
+    const heard = new Map<unknown, number>();
+    const listen = jest
+      .spyOn(EventTarget.prototype, 'addEventListener')
+      .mockImplementation(function (this: EventTarget, ...args) {
+        heard.set(this, (heard.get(this) ?? 0) + 1);
+        return addEventListener.apply(this, args);
+      });
     const all = Array.from({ length: 100 }, () => session.api.request({ path: 'x' }));
+    const tokens = Array.from({ length: 20 }, () => session.getAccessToken());
     await settle();
+    listen.mockRestore();
     expect(most).toBe(64);
+    // Where more than ten listen to one signal, Node warns of a leak.
+    expect(Math.max(...heard.values())).toBeLessThan(10);
+    expect(await Promise.all(tokens)).toEqual(Array(20).fill('t'));
     gate.resolve();
     expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(100).fill(200));
     session.close();
