@@ -185,6 +185,17 @@ describe('host code that does not run here', () => {
     }
   });
 
+  test('WebView2: a grammar of C# can read it, and finds a line that is broken', async () => {
+    const { Language, Parser } = await import('@vscode/tree-sitter-wasm');
+    const grammar = require.resolve('@vscode/tree-sitter-wasm/wasm/tree-sitter-c-sharp.wasm');
+    await Parser.init();
+    const parser = new Parser().setLanguage(await Language.load(grammar));
+    const isSound = (source: string) => parser.parse(source)?.rootNode.hasError === false;
+    const source = readFileSync(join(root, 'samples/webview2-host/MortisePanel.cs'), 'utf8');
+    expect(isSound(source)).toBe(true);
+    expect(isSound(source.replace(');', ';'))).toBe(false);
+  });
+
   (has('ruby') ? test : test.skip)('SketchUp: Ruby can read it', () => {
     const { status, stderr } = spawnSync(
       'ruby',
